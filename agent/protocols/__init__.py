@@ -1,0 +1,1 @@
+"""Ways of talking with a model, one file each."""

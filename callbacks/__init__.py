@@ -1,0 +1,1 @@
+"""How talk becomes events."""

@@ -1,0 +1,1 @@
+"""Pure grammars, one file per output format."""

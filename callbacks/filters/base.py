@@ -1,0 +1,73 @@
+"""What every grammar is: text in, deltas out, by two verbs.
+
+A grammar reads one reply of a model, cut into chunks anywhere, and says which
+characters are the final answer as soon as nothing that may still come could
+make them something else. It is pure: no IO, no clock, no asyncio, no LangChain.
+The same object tells the handler what to stream and the agent what to do next,
+so nothing can be streamed as an answer and then executed as a tool call.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, ThoughtDelta
+
+
+class Chunk(NamedTuple):
+    """What one token of a model carries."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRead:
+    """A tool call that the model wrote as text.
+
+    `input` is the decoded string, or the parsed JSON value where it was no string.
+    """
+
+    name: str
+    input: Any
+
+
+Delta: TypeAlias = AnswerDelta | ThoughtDelta | AnswerConfirmed | AnswerRetracted | ActionRead
+
+
+class AnswerFilter(Protocol):
+    """One reply of a model, being read."""
+
+    def feed(self, chunk: Chunk) -> list[Delta]:
+        """Read on. Returns what became certain by this chunk, often nothing."""
+
+    def close(self) -> list[Delta]:
+        """The reply is over. Returns what only the end could decide."""
+
+
+class Reply(NamedTuple):
+    """A whole reply as the agent understands it: an answer, an action, or neither."""
+
+    answer: str | None
+    action: ActionRead | None
+
+
+def read_reply(grammar: AnswerFilter, text: str) -> Reply:
+    """Read a whole reply with the grammar that streamed it."""
+    return understand([*grammar.feed(Chunk(text)), *grammar.close()])
+
+
+def understand(deltas: Iterable[Delta]) -> Reply:
+    """What a reply's deltas come to. An empty answer is still an answer."""
+    answer: str | None = None
+    action: ActionRead | None = None
+    for delta in deltas:
+        match delta:
+            case AnswerDelta(text=text):
+                answer = (answer or "") + text
+            case AnswerRetracted():
+                answer = None
+            case ActionRead():
+                action = action or delta
+            case _:
+                pass
+    return Reply(answer, None if answer is not None else action)

@@ -1,0 +1,1 @@
+"""How it leaves: one file per protocol."""
