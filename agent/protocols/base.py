@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 
@@ -16,9 +16,6 @@ class TextProtocol(Protocol):
     stop: Sequence[str]
     """Stop sequences for the model; may be empty."""
 
-    plain_text_is_answer: bool
-    """Whether a reply that never used the format is, after corrections, the answer."""
-
     correction: str
     """What the model is told about a reply that could not be read."""
 
@@ -28,11 +25,17 @@ class TextProtocol(Protocol):
     def system_prompt(self, tools: Sequence[BaseTool]) -> str:
         """What the model may do, and the form its replies must take."""
 
-    def render_answer(self, message: AIMessage) -> BaseMessage:
+    def is_plain_text_answer(self, text: str) -> bool:
+        """Whether a reply that stayed unreadable after corrections may be the answer.
+
+        Never one that tried the format and failed: the user would see its debris.
+        """
+
+    def render_answer(self, message: AIMessage) -> AIMessage:
         """An earlier answer, in the form that the model is asked to write."""
 
-    def render_action(self, message: AIMessage) -> BaseMessage:
+    def render_action(self, message: AIMessage) -> AIMessage:
         """The model's own reply that called a tool."""
 
-    def render_result(self, message: ToolMessage) -> BaseMessage:
+    def render_result(self, message: ToolMessage) -> HumanMessage:
         """What the tool said, for the model to read."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 SYSTEM_PROMPT = """\
@@ -48,7 +48,6 @@ class JsonChat:
 
     name = "json_chat"
     stop: Sequence[str] = ()
-    plain_text_is_answer = True
     correction = (
         "That reply was not in the required format. Reply again with one markdown code block "
         'that holds one JSON object with "action" and "action_input", and nothing else.'
@@ -64,13 +63,16 @@ class JsonChat:
             names=", ".join(tool.name for tool in tools) or "none",
         )
 
-    def render_answer(self, message: AIMessage) -> BaseMessage:
+    def is_plain_text_answer(self, text: str) -> bool:
+        return bool(text.strip()) and '"action"' not in text
+
+    def render_answer(self, message: AIMessage) -> AIMessage:
         return AIMessage(_blob("Final Answer", message.text))
 
-    def render_action(self, message: AIMessage) -> BaseMessage:
+    def render_action(self, message: AIMessage) -> AIMessage:
         return AIMessage(message.text)
 
-    def render_result(self, message: ToolMessage) -> BaseMessage:
+    def render_result(self, message: ToolMessage) -> HumanMessage:
         return HumanMessage(TOOL_RESPONSE.format(output=message.text))
 
 

@@ -1,0 +1,149 @@
+"""One run in progress: an agent that talks, a queue, a log that keeps.
+
+Two tasks. One runs the agent; its callback handler puts events into a bounded
+queue, and its own last word, whatever happens, is the event that ends the run.
+The other drains the queue into the log. Readers read the log.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from agent.build import Agent
+from agent.call_settings import CallSettings
+from agent.failures import as_failure
+from agent.memory import Exchange, Memory
+from callbacks.filters.base import AnswerFilter
+from callbacks.handler import QUEUE_SIZE, FinalAnswerHandler, drain
+from stream.errors import Internal, LastwordError, RunTimeout, StorageLost
+from stream.events import Event, RunCancelled, RunCompleted, RunEnded, RunFailed
+from stream.log import Run, StreamLog
+
+logger = logging.getLogger("lastword")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every run of a server is made of."""
+
+    agent: Agent
+    grammar: Callable[[], AnswerFilter]
+    log: StreamLog
+    memory: Memory
+    timeout: float = 300.0
+    callbacks: Sequence[BaseCallbackHandler] = ()
+
+
+class Execution:
+    """`begin` it once; `stop` it any time; `ended` is set when its readers can know."""
+
+    def __init__(
+        self,
+        run: Run,
+        parts: Parts,
+        settings: CallSettings,
+        on_release: Callable[[Run, RunEnded], None],
+    ) -> None:
+        """`on_release` is called when the run is decided, just before its end can be read."""
+        self.run = run
+        self.ended = asyncio.Event()
+        self.end: RunEnded | None = None
+        self._parts = parts
+        self._settings = settings
+        self._on_release = on_release
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_SIZE)
+        self._stopping = False
+        self._stopped_for: LastwordError | None = None
+        self._answering: asyncio.Task[None] | None = None
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Run in these tasks. Neither of them ever raises."""
+        tasks.create_task(self._answer())
+        tasks.create_task(self._keep())
+
+    def stop(self, reason: LastwordError | None = None) -> None:
+        """End early: as cancelled, or as failed for a reason. Only the first call counts."""
+        if self._stopping or self.end:
+            return
+        self._stopping, self._stopped_for = True, reason
+        if self._answering:
+            self._answering.cancel()
+
+    async def _answer(self) -> None:
+        # A task that is cancelled before its first step would never say its last word,
+        # so it is only from here on that `stop` cancels it.
+        self._answering = asyncio.current_task()
+        handler = FinalAnswerHandler(self._queue, self._parts.grammar)
+        self.end = await self._outcome(handler)
+        if not isinstance(self.end, RunFailed):
+            self.end = await self._remember(handler.answer, self.end)
+        self._on_release(self.run, self.end)
+        await self._queue.put(self.end)
+
+    async def _outcome(self, handler: FinalAnswerHandler) -> RunEnded:
+        try:
+            if not self._stopping:
+                await self._invoke(handler)
+                return RunCompleted(handler.finish_reason, handler.usage)
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:  # noqa: BLE001  every failure ends the run with its code
+            return report(self.run, error).as_event()
+        if self._stopped_for:
+            return self._stopped_for.as_event()
+        return RunCancelled(handler.usage)
+
+    async def _invoke(self, handler: FinalAnswerHandler) -> None:
+        deadline = asyncio.timeout(self._parts.timeout)
+        try:
+            async with deadline:
+                result = await self._parts.agent.ainvoke(
+                    {"messages": await self._messages()},
+                    {"callbacks": [handler, *self._parts.callbacks]},
+                    context=self._settings,
+                )
+                await handler.finish(result["messages"][-1].text)
+        except TimeoutError:
+            if deadline.expired():
+                raise RunTimeout from None
+            raise
+
+    async def _messages(self) -> list[dict[str, str]]:
+        """The conversation as the agent takes it: what is remembered, and the question."""
+        history = await self._parts.memory.load(self.run.principal, self.run.thread_id)
+        remembered = [message for exchange in history for message in exchange.messages()]
+        return [*remembered, {"role": "user", "content": self.run.question}]
+
+    async def _remember(self, answer: str, end: RunEnded) -> RunEnded:
+        exchange = Exchange(self.run.question, answer)
+        try:
+            await self._parts.memory.add(self.run.principal, self.run.thread_id, exchange)
+        except LastwordError as error:
+            return error.as_event()
+        return end
+
+    async def _keep(self) -> None:
+        """Drain the queue into the log, in batches, up to the end."""
+        try:
+            async for batch in drain(self._queue):
+                await self._parts.log.append(self.run.id, batch)
+        except Exception as error:  # noqa: BLE001  whatever the storage raises
+            report(self.run, error)
+            self.stop(StorageLost())
+            async for _ in drain(self._queue):
+                pass  # the agent must not wait for a log that is gone
+        finally:
+            self.ended.set()
+
+
+def report(run: Run, error: Exception) -> LastwordError:
+    """Log a failure without the exception's own text, which may hold keys or what was said."""
+    failure = as_failure(error)
+    logger.warning("run %s failed: %s (%s)", run.id, failure.code, type(error).__qualname__)
+    if isinstance(failure, Internal):
+        logger.error("".join(traceback.format_tb(error.__traceback__)))
+    return failure

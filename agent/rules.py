@@ -1,0 +1,245 @@
+"""What the offline model says: a conversation in, an intention out. Pure: no IO, no format."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from agent.arithmetic import understand
+
+CONNECT = (
+    "To talk to a real model, set `OPENAI_API_KEY`, or `OPENAI_BASE_URL` for a compatible server, "
+    "or `LASTWORD_MODEL=provider:name`, and start the server again."
+)
+WHAT_I_AM = "Lastword's built-in offline model: a set of rules, not a language model"
+CAN_CALCULATE = "I can calculate (try “15% of 240” or “the square root of 71”) and"
+NO_CALCULATOR = (
+    "I can't compute that: I have no calculator here, and without one I would be guessing."
+)
+NO_RESULT_YET = "There is no result yet that I could go on from. What should I start with?"
+NO_MORE_CALLS = "I can't compute that: I may not use my calculator again for this question."
+LONGEST_QUOTE = 200
+
+
+class ToolCall(NamedTuple):
+    """The intention to use a tool."""
+
+    name: str
+    input: str
+
+
+class Answer(NamedTuple):
+    """The intention to answer the user."""
+
+    text: str
+
+
+Intention: TypeAlias = ToolCall | Answer
+
+
+class Exchange(NamedTuple):
+    """What the user said, and what the answer was."""
+
+    said: str
+    answer: str
+
+
+class Conversation(NamedTuple):
+    """What can be read from a prompt."""
+
+    earlier: Sequence[Exchange] = ()
+    said: str = ""
+    calculator: str | None = None
+    """The name it has in the prompt, if it is there."""
+    call: ToolCall | None = None
+    """The tool call that was made for what was said, and what the tool returned."""
+    result: str = ""
+    must_answer: bool = False
+    """No more tool calls for what was said."""
+
+
+Responder: TypeAlias = Callable[[Conversation, re.Match[str]], str]
+
+
+def decide(talk: Conversation) -> Intention:
+    """What to do next: use the calculator, or answer."""
+    if talk.call:
+        return Answer(_report(talk, talk.call))
+    return _compute(talk) or Answer(_respond(talk))
+
+
+# Arithmetic
+
+_NUMBER = r"-?[0-9][0-9,]*(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
+_RESULT = re.compile(rf"(?:\bis|=|≈|\babout|\bapproximately) \**({_NUMBER})\**[.!]?$")
+
+
+def _compute(talk: Conversation) -> Intention | None:
+    last = _last_result(talk)
+    wanted = understand(talk.said, last)
+    if not wanted:
+        return None
+    if wanted.refers and last is None:
+        return Answer(NO_RESULT_YET)
+    if not talk.calculator:
+        return Answer(NO_CALCULATOR)
+    if talk.must_answer:
+        return Answer(NO_MORE_CALLS)
+    return ToolCall(talk.calculator, wanted.expression)
+
+
+def _report(talk: Conversation, call: ToolCall) -> str:
+    """The user's own words where they left no doubt, otherwise how they were understood."""
+    result = talk.result.strip()
+    if not re.fullmatch(_NUMBER, result):
+        return f"I couldn't compute that. My calculator says: {_quoted(result)}"
+    wanted = understand(talk.said, _last_result(talk))
+    if wanted and wanted.phrase:
+        return f"{wanted.phrase[0].upper()}{wanted.phrase[1:]} is {result}."
+    return f"{call.input.replace(' ** ', '^').replace('*', '×')} = {result}."
+
+
+def _last_result(talk: Conversation) -> str | None:
+    """The number that the last answer with a result ended in."""
+    found = (_RESULT.search(exchange.answer) for exchange in reversed(talk.earlier))
+    return next((match[1].replace(",", "") for match in found if match), None)
+
+
+# Talk
+
+
+def _respond(talk: Conversation) -> str:
+    found = ((pattern.search(talk.said), respond) for pattern, respond in _RULES)
+    return next((respond(talk, match) for match, respond in found if match), _unknown(talk))
+
+
+def _unknown(talk: Conversation) -> str:
+    return f"I can't answer that. I'm {WHAT_I_AM}. {_abilities(talk)} {CONNECT}"
+
+
+def _introduce(talk: Conversation, _: re.Match[str]) -> str:
+    return f"I'm {WHAT_I_AM}. {_abilities(talk)} I know nothing about the world. {CONNECT}"
+
+
+def _abilities(talk: Conversation) -> str:
+    can = CAN_CALCULATE if talk.calculator else "I can't even calculate here, but I can"
+    return f"{can} remember what you told me in this conversation."
+
+
+def _connect(_talk: Conversation, _: re.Match[str]) -> str:
+    return CONNECT
+
+
+def _greet(talk: Conversation, greeting: re.Match[str]) -> str:
+    name = _name(talk)
+    hello = greeting[1].capitalize() + (f", {name}" if name else "")
+    return f"{hello}! I'm {WHAT_I_AM}. {_abilities(talk)}"
+
+
+def _meet(_: Conversation, name: re.Match[str]) -> str:
+    return f"Nice to meet you, {_named(name)}! I'll remember your name in this conversation."
+
+
+def _recall_name(talk: Conversation, _: re.Match[str]) -> str:
+    name = _name(talk)
+    return f"Your name is {name}." if name else "I don't know: you haven't told me your name yet."
+
+
+def _recall_question(talk: Conversation, _: re.Match[str]) -> str:
+    said = [exchange.said for exchange in talk.earlier if exchange.said]
+    if not said:
+        return "Nothing before this, as far as I can see."
+    return f"You said: “{_quoted(said[0 if 'first' in talk.said.casefold() else -1])}”"
+
+
+def _recall_answer(talk: Conversation, _: re.Match[str]) -> str:
+    answers = [exchange.answer for exchange in talk.earlier if exchange.answer]
+    return answers[-1] if answers else "I haven't answered anything yet."
+
+
+def _thank(_talk: Conversation, _: re.Match[str]) -> str:
+    return "You're welcome!"
+
+
+def _leave(talk: Conversation, _: re.Match[str]) -> str:
+    name = _name(talk)
+    return f"Goodbye, {name}!" if name else "Goodbye!"
+
+
+def _feel(_talk: Conversation, _: re.Match[str]) -> str:
+    return "I'm a set of rules, so I don't feel anything, but I'm running well. What can I compute?"
+
+
+def _name(talk: Conversation) -> str:
+    told = (_NAME.search(exchange.said) for exchange in reversed(talk.earlier))
+    return next((_named(name) for name in told if name), "")
+
+
+def _named(name: re.Match[str]) -> str:
+    return str(name[1] or name[2])
+
+
+def _quoted(text: str) -> str:
+    quote = " ".join(text.split())
+    return quote if len(quote) <= LONGEST_QUOTE else quote[:LONGEST_QUOTE] + "…"
+
+
+# A name is one word in any script; with a capital letter it may be up to three, or follow "I'm".
+_CAPITALIZED = r"[^\W\d_a-z][\w’'-]{0,30}"
+_NAME = re.compile(
+    r"\b(?:(?i:my name is|my name's|my name’s|je m'appelle|ich heiße|me llamo) "
+    rf"(?!(?i:not|what|a|the|in|on)\b)([^\W\d_][\w’'-]{{0,30}}(?: {_CAPITALIZED}){{0,2}})"
+    rf"|(?:(?i:call me|i am|i'm|i’m) ({_CAPITALIZED}(?: {_CAPITALIZED}){{0,2}})[.!]?$))"
+)
+_GREETINGS = (
+    "hello|hi|hey|hiya|howdy|yo|greetings|good (?:morning|afternoon|evening|day)|hola|bonjour|salut"
+    "|hallo|guten tag|moin|servus|ciao|buongiorno|olá|hej|ahoj|cześć|merhaba|привет|здравствуйте"
+    "|你好|こんにちは|안녕하세요|नमस्ते|namaste|مرحبا|שלום"
+)
+
+
+def _rule(pattern: str) -> re.Pattern[str]:
+    """Straight and curly apostrophes are the same."""
+    return re.compile(pattern.replace("'", "['’]"), re.IGNORECASE)
+
+
+# The first that matches answers.
+_RULES: tuple[tuple[re.Pattern[str], Responder], ...] = (
+    (_rule(r"\b(?:what is|what's|know|remember|tell me) my name\b|\bwho am i\b"), _recall_name),
+    (_NAME, _meet),
+    (
+        _rule(
+            r"\bwhat did i (?:just |first )?(?:say|ask|tell|write)\b|\bremember what i\b"
+            r"|\bwhat was my (?:first|last|previous) (?:question|message)\b"
+        ),
+        _recall_question,
+    ),
+    (
+        _rule(
+            r"\bwhat did you (?:just )?(?:say|answer)\b|\b(?:say|repeat) that(?: again)?\b"
+            r"|\bwhat(?:'s| is| was) (?:the|your) (?:last |previous )?(?:result|answer)\b"
+        ),
+        _recall_answer,
+    ),
+    (
+        _rule(
+            r"\b(?:connect|use|add|configure|switch to|set up)\b.{0,40}\b(?:model|llm|openai|key)\b"
+            r"|\bapi key\b|\breal model\b"
+        ),
+        _connect,
+    ),
+    (
+        _rule(
+            r"\b(?:who|what) are you\b|\bwhat can you do\b|\bhow do you work\b|\byour name\b"
+            r"|\b(?:introduce|about) yourself\b|\bwhat is lastword\b|^\W*help(?: me)?\W*$"
+            r"|\bare you (?:an? )?(?:real|human|person|ai|bot|robot|llm|chatgpt|gpt|language)\b"
+        ),
+        _introduce,
+    ),
+    (_rule(r"\bhow are you\b|\bhow(?:'s| is) it going\b"), _feel),
+    (_rule(r"^\W*(?:thanks|thank you|thx|merci|danke|gracias|grazie)\b.{0,40}$"), _thank),
+    (_rule(r"^\W*(?:bye|goodbye|see you|good night|au revoir|adiós|tschüss)\b.{0,40}$"), _leave),
+    (
+        _rule(rf"^\W*({_GREETINGS})(?:[\s,]+(?:there|again|all|everyone|you|world|lastword))*\W*$"),
+        _greet,
+    ),
+)

@@ -1,0 +1,213 @@
+"""The runner: starts runs, lets them be followed, cancels them. The only object `wire` sees.
+
+Policy lives here and nowhere else: who may see what, how many runs there may be,
+one run at a time on a thread, what happens when the last reader leaves.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Collection
+from dataclasses import dataclass, field
+from typing import Literal, Self, TypeAlias
+
+from agent.call_settings import CallSettings
+from agent.execution import Execution, Parts
+from agent.memory import Exchange
+from agent.metrics import Metrics
+from stream.errors import BadRequest, Busy, Conflict, NotFound, ServerShutdown
+from stream.events import RunEnded, RunStarted
+from stream.log import START, Cursor, Entry, Run, follow, is_end
+from stream.transcript import Transcript
+
+OnDisconnect: TypeAlias = Literal["continue", "cancel"] | float
+"""What a run does without a reader: goes on, ends at once, or ends after so many seconds."""
+_GRACE = {"continue": None, "cancel": 0.0}
+OnConflict: TypeAlias = Literal["reject", "interrupt"]
+Thread: TypeAlias = tuple[str, str]
+"""Whose, and which."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A question, already checked by the wire that brought it."""
+
+    text: str
+    thread_id: str | None = None
+    settings: CallSettings = field(default_factory=CallSettings)
+    on_disconnect: OnDisconnect | None = None  # None: as the server is set
+    on_conflict: OnConflict = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a server allows. `heartbeat` is how many seconds a follower hears nothing at most."""
+
+    models: Collection[str] = ()
+    max_runs: int = 100
+    on_disconnect: OnDisconnect = 10.0
+    heartbeat: float = 15.0
+
+
+class _Audience:
+    """Who is listening to a run, and what happens when nobody is."""
+
+    def __init__(self, execution: Execution, on_disconnect: OnDisconnect) -> None:
+        self._execution = execution
+        self._grace = _GRACE[on_disconnect] if isinstance(on_disconnect, str) else on_disconnect
+        self._readers = 0
+        self._leaving: asyncio.TimerHandle | None = None
+        self._maybe_gone()  # also before the first reader came
+
+    def join(self) -> None:
+        self._readers += 1
+        self.settle()
+
+    def leave(self) -> None:
+        self._readers -= 1
+        self._maybe_gone()
+
+    def settle(self) -> None:
+        """Nobody needs to be waited for."""
+        if self._leaving:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def _maybe_gone(self) -> None:
+        if self._readers == 0 and self._grace is not None and not self._execution.end:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(self._grace, self._execution.stop)
+
+
+class Runner:
+    """Use as an async context manager: leaving it ends what still runs."""
+
+    def __init__(self, parts: Parts, policy: Policy | None = None) -> None:
+        self._parts = parts
+        self._policy = policy or Policy()
+        self._audiences: dict[str, _Audience] = {}
+        self._threads: dict[Thread, Execution] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._closing = False
+        self.metrics = Metrics()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End all runs, and wait until their readers can know."""
+        self.shut_down()
+        await self._tasks.__aexit__(None, None, None)
+
+    def shut_down(self) -> None:
+        """Take no more runs, and end those in progress with `server_shutdown`."""
+        self._closing = True
+        for execution in list(self._threads.values()):
+            execution.stop(ServerShutdown())
+
+    @property
+    def ready(self) -> bool:
+        return not self._closing
+
+    async def start(self, request: RunRequest, *, principal: str) -> Run:
+        """Start a run. Raises `BadRequest`, `Conflict`, `Busy`, `ServerShutdown`."""
+        model = request.settings.model
+        if model is not None and model not in self._policy.models:
+            raise BadRequest("is not a model of this server", field="model")
+        thread = (principal, request.thread_id or secrets.token_hex(16))
+        await self._make_room(thread, request.on_conflict)
+        if self._closing:
+            raise ServerShutdown
+        if len(self._threads) >= self._policy.max_runs:
+            raise Busy(retry_after=1)
+        run = Run(secrets.token_hex(16), thread[1], principal, request.text)
+        execution = Execution(run, self._parts, request.settings, self._release)
+        self._threads[thread] = execution  # before the first await: the place is taken
+        try:
+            await self._parts.log.create(run)
+            await self._parts.log.append(run.id, [RunStarted(run.id, run.thread_id)])
+        except BaseException:
+            del self._threads[thread]
+            raise
+        self.metrics.started()
+        patience = request.on_disconnect
+        self._audiences[run.id] = _Audience(
+            execution, self._policy.on_disconnect if patience is None else patience
+        )
+        execution.begin(self._tasks)
+        return run
+
+    async def follow(
+        self, run_id: str, after: Cursor = START, *, principal: str
+    ) -> AsyncGenerator[list[Entry], None]:
+        """Batches of entries up to the run's end; an empty one is a heartbeat.
+
+        Close the iterator to leave: the run's policy on disconnect follows from it.
+        Raises `NotFound`, for another's run too.
+        """
+        await self.find(run_id, principal=principal)
+        if audience := self._audiences.get(run_id):
+            audience.join()
+        try:
+            async for batch in follow(self._parts.log, run_id, after, self._policy.heartbeat):
+                yield batch
+        finally:
+            if audience:
+                audience.leave()
+
+    async def is_over(self, run_id: str, after: Cursor, *, principal: str) -> bool:
+        """Whether nothing comes after this cursor, now or later. Raises `NotFound`."""
+        await self.find(run_id, principal=principal)
+        last = await self._parts.log.last(run_id)
+        return is_end(last.event) and last.cursor == after
+
+    async def find(self, run_id: str, *, principal: str) -> Run:
+        """The run. Raises `NotFound`, for another's run too."""
+        run = await self._parts.log.find(run_id)
+        if run is None or run.principal != principal:
+            raise NotFound("There is no such run, or it is no longer kept.")
+        return run
+
+    async def transcript(self, run_id: str, *, principal: str) -> Transcript:
+        """What the run has said so far. Raises `NotFound`."""
+        await self.find(run_id, principal=principal)
+        transcript, after = Transcript(), START
+        while batch := await self._parts.log.read(run_id, after, 0):
+            for entry in batch:
+                transcript.add(entry.event)
+            after = batch[-1].cursor
+        return transcript
+
+    async def cancel(self, run_id: str, *, principal: str) -> None:
+        """Stop a run and wait for its end. One that has ended is left as it is."""
+        run = await self.find(run_id, principal=principal)
+        execution = self._threads.get((principal, run.thread_id))
+        if execution and execution.run.id == run_id:
+            execution.stop()
+            await execution.ended.wait()
+
+    async def conversation(self, thread_id: str, *, principal: str) -> list[Exchange]:
+        """What the thread remembers, oldest first. Raises `StorageLost`."""
+        return await self._parts.memory.load(principal, thread_id)
+
+    async def forget(self, thread_id: str, *, principal: str) -> None:
+        """Forget a thread. Raises `Conflict` while a run is on it."""
+        if (principal, thread_id) in self._threads:
+            raise Conflict
+        await self._parts.memory.forget(principal, thread_id)
+
+    async def _make_room(self, thread: Thread, on_conflict: OnConflict) -> None:
+        while other := self._threads.get(thread):
+            if on_conflict == "reject":
+                raise Conflict
+            other.stop()
+            await other.ended.wait()
+
+    def _release(self, run: Run, end: RunEnded) -> None:
+        """The run no longer counts: its thread is free before anyone can read its end."""
+        del self._threads[run.principal, run.thread_id]
+        self._audiences.pop(run.id).settle()
+        self.metrics.ended(end)

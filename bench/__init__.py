@@ -1,0 +1,1 @@
+"""How fast, measured side by side against servers as people write them."""

@@ -1,0 +1,144 @@
+"""The speed of a token: what it costs the server, and how much later it leaves."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+
+import uvloop
+
+from bench.load import Result, load
+from bench.report import Column, Row, Table
+from bench.servers import LOAD_CORE, MODEL, SERVER_CORE, SERVERS, Running, busy, free_port, running
+from bench.upstream import Model, Upstream
+
+DIRECT = "(no server)"
+COST = [
+    Column("us/token", "{:.1f}"),
+    Column("to relay", "{:.2f}"),
+    Column("to astream", "{:.3f}"),
+    Column("complete", "{:.1%}"),
+]
+DELAYS = [Column("p50 ms", "{:.2f}"), Column("p99 ms", "{:.1f}"), Column("max ms", "{:.0f}")]
+FIRST = [Column("p50 ms", "{:.2f}"), Column("p99 ms", "{:.1f}")]
+ASKED = [Column("request p50 ms", "{:.1f}"), Column("request p99 ms", "{:.1f}")]
+
+
+class Bench:
+    """The model, the client and the servers. Model and client share a core, never a server's."""
+
+    def __init__(self, only: list[str]) -> None:
+        self.model = Model()
+        self.names = [name for name in SERVERS if not only or name in only]
+        self.run = asyncio.Runner(loop_factory=uvloop.new_event_loop).run
+        os.sched_setaffinity(0, {LOAD_CORE})
+        gc.disable()  # a pause of the client would look like one of the server
+
+    @contextlib.contextmanager
+    def servers(self) -> Iterator[dict[str, Running]]:
+        port = free_port()
+        self.run(self._listen(port))
+        with contextlib.ExitStack() as stack:
+            yield {
+                name: stack.enter_context(running(SERVERS[name], f"http://127.0.0.1:{port}/v1"))
+                for name in self.names
+            } | {DIRECT: Running(MODEL, port, os.getpid())}
+
+    async def _listen(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_server(lambda: Upstream(self.model), "127.0.0.1", port, backlog=2048)
+
+    def compare(self, rounds: int, measure: Callable[[Running], Row]) -> dict[str, Row]:
+        """Medians; the rounds of all servers are interleaved, so that noise is shared."""
+        rows: dict[str, list[Row]] = {}
+        with self.servers() as targets:
+            for name, target in [*targets.items()] * (rounds + 1):
+                row = measure(target)
+                print(f"{name}: {row}", file=sys.stderr)
+                rows.setdefault(name, []).append(row)
+        # The first round warmed them up.
+        return _with_ratios({name: _median(measured[1:]) for name, measured in rows.items()})
+
+    def cost(
+        self, target: Running, streams: int, tokens: int, ramp: float = 0
+    ) -> tuple[Row, Result]:
+        cpu, others = target.cpu(), busy(SERVER_CORE)
+        result = self.run(load(target, self.model, streams, ramp=ramp))
+        self.run(asyncio.sleep(0.3))  # what a server does after its last byte is part of the cost
+        used, all_used = target.cpu() - cpu, busy(SERVER_CORE) - others
+        return {
+            "us/token": 1e6 * used / max(result.tokens, 1),
+            "complete": result.tokens / (streams * tokens),
+            "tokens/s": result.tokens / result.seconds,
+            "failed": result.failed,
+            "others": max(all_used - used, 0) / (result.seconds + 0.3),
+        }, result
+
+
+def saturated(options: argparse.Namespace) -> Table:
+    """As fast as it goes: the cost of a token when the server is the bottleneck."""
+    bench = Bench(options.only)
+
+    def measure(target: Running) -> Row:
+        bench.model.speak(options.tokens, window=options.window)
+        return bench.cost(target, options.clients, options.tokens)[0]
+
+    title = f"{options.clients} clients, {options.tokens:,} tokens each, as fast as it goes, "
+    title += f"at most {options.window} tokens of a stream on their way"
+    rows = bench.compare(options.rounds, measure)
+    return Table(title, [*COST, Column("tokens/s", "{:,.0f}"), Column("others", "{:.0%}")], rows)
+
+
+def paced(options: argparse.Namespace) -> Table:
+    """Many streams at the speed of a real model: the cost of a token, and its delay."""
+    bench, tokens = Bench(options.only), int(options.rate * options.seconds)
+
+    def measure(target: Running) -> Row:
+        bench.model.speak(tokens, rate=options.rate)
+        row, result = bench.cost(target, options.streams, tokens, options.ramp)
+        return row | _quantiles(result.delays, DELAYS)
+
+    title = f"{options.streams} streams of {options.rate:g} tokens/s for {options.seconds:g} s, "
+    title += f"started within {options.ramp:g} s"
+    rows = bench.compare(options.rounds, measure)
+    return Table(title, [*COST, *DELAYS, Column("others", "{:.0%}")], rows)
+
+
+def first(options: argparse.Namespace) -> Table:
+    """One request after the other: how soon the first answer token is out."""
+    bench = Bench(options.only)
+
+    def measure(target: Running) -> Row:
+        bench.model.speak(5, rate=1000)
+        results = [bench.run(load(target, bench.model, 1)) for _ in range(options.requests)]
+        delays = [delay for result in results for delay in result.first_delays]
+        asked = [delay for result in results for delay in result.first]
+        return _quantiles(delays, FIRST) | _quantiles(asked, ASKED)
+
+    title = f"{options.requests} requests one after the other: the first answer token, after the "
+    title += "model made it, and after the request was sent"
+    return Table(title, [*FIRST, *ASKED], bench.compare(options.rounds, measure))
+
+
+def _quantiles(times: list[int], columns: list[Column]) -> Row:
+    """The median, the 99th percentile and the maximum in milliseconds, as far as asked for."""
+    ordered = sorted(times) or [0]
+    at = [len(ordered) // 2, int(len(ordered) * 0.99), len(ordered) - 1]
+    return {column.name: ordered[i] / 1000 for column, i in zip(columns, at, strict=False)}
+
+
+def _median(rows: list[Row]) -> Row:
+    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+
+
+def _with_ratios(rows: dict[str, Row]) -> dict[str, Row]:
+    rows[DIRECT].pop("us/token", None)
+    for column, other in {"to relay": "relay", "to astream": "fastapi-astream"}.items():
+        for row in rows.values():
+            if "us/token" in row and rows.get(other, {}).get("us/token"):
+                row[column] = row["us/token"] / rows[other]["us/token"]
+    return rows

@@ -1,0 +1,114 @@
+"""The same filter, printed: streaming to a terminal or a notebook in development.
+
+build_agent().invoke({"messages": "What is 3 squared?"}, {"callbacks": [StdoutHandler()]})
+"""
+
+import sys
+from typing import Any, TextIO
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import LLMResult
+
+from callbacks.calls import Calls, text_of
+from callbacks.filters.base import Delta
+from callbacks.filters.registry import FILTERS
+from callbacks.handler import WantsTokens, message_of
+from stream.events import AnswerDelta
+
+
+class StdoutHandler(WantsTokens, BaseCallbackHandler):
+    """Prints the final answer as it is written, and a newline after it.
+
+    Works in sync and async runs, with any model that streams. Serves one run at a time.
+    """
+
+    run_inline = True
+    raise_error = True
+
+    def __init__(self, format: str = "json_chat", file: TextIO | None = None) -> None:  # noqa: A002
+        """`format` is a name in `FILTERS`; `file` is where to print, stdout by default."""
+        self._calls = Calls(FILTERS[format])
+        self._file = file
+        self._open_line = False
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any],
+        inputs: dict[str, Any],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        self._calls.enter(run_id, parent_run_id)
+
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any],
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        self._calls.enter(run_id, parent_run_id, hides=True)
+
+    def on_retriever_start(
+        self,
+        serialized: dict[str, Any],
+        query: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        self._calls.enter(run_id, parent_run_id, hides=True)
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        **_: Any,
+    ) -> None:
+        self._calls.begin(run_id, parent_run_id, tags)
+
+    def on_llm_new_token(self, token: str | list[Any], *, run_id: UUID, **_: Any) -> None:
+        self._print(self._calls.feed(run_id, token))
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        self._print(self._calls.end(run_id, message_of(response).text))
+        if self._open_line:
+            self._write("\n")
+            self._open_line = False
+
+    def _print(self, deltas: list[Delta]) -> None:
+        for delta in deltas:
+            if isinstance(delta, AnswerDelta) and delta.text:
+                self._write(delta.text)
+                self._open_line = True
+
+    def _write(self, text: str) -> None:
+        # Looked up late: notebooks and tests put another stream in its place.
+        print(text, end="", file=self._file or sys.stdout, flush=True)
+
+
+class RawStdoutHandler(WantsTokens, BaseCallbackHandler):
+    """Prints everything that every model call says, for debugging a prompt."""
+
+    run_inline = True
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
+
+    def on_llm_new_token(self, token: str | list[Any], **_: Any) -> None:
+        text = token if isinstance(token, str) else text_of(token)
+        print(text, end="", file=self._file or sys.stdout, flush=True)
+
+    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        print(file=self._file or sys.stdout, flush=True)

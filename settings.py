@@ -1,0 +1,71 @@
+"""Every setting, from the environment or a file `.env`. Only `main.py` reads them.
+
+The field's own names where they exist; `LASTWORD_` stands in front of ours.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "LASTWORD_"
+Names = Annotated[list[str], NoDecode]
+"""Separated by commas."""
+
+
+class Settings(BaseSettings):
+    """Everything has a safe default: without any, an offline agent on loopback."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", populate_by_name=True
+    )
+
+    # The model
+    model: str | None = None  # `offline`, or `provider:name`
+    models: Names = []  # others of the same provider that a request may name
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+
+    # The agent
+    protocol: str = "json_chat"
+    tools: Names = ["calculator"]
+    max_iterations: int = Field(3, ge=0, le=100)
+    memory_window: int = Field(5, ge=0, le=1000)  # exchanges
+    data: Path = Path("data")  # where the SQLite memory is kept
+
+    # The server
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    api_keys: Annotated[list[SecretStr], NoDecode] = []
+    anonymous: bool = False  # without keys, answer to other machines too
+    cors_origins: Names = []
+
+    # Runs; times in seconds
+    max_runs: int = Field(100, ge=1)
+    run_timeout: float = Field(300.0, gt=0)
+    on_disconnect: Literal["continue", "cancel"] | float = 10.0
+    heartbeat: float = Field(15.0, gt=0)
+    log_ttl: float = Field(3600.0, gt=0)
+
+    @field_validator("models", "tools", "cors_origins", "api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return [name.strip() for name in value.split(",") if name.strip()]
+
+    @field_validator("openai_api_key", "openai_base_url", "model", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _no_misspelling(self) -> Self:
+        """A setting that nobody reads would leave the server other than its owner believes."""
+        known = {f"{PREFIX}{name}".upper() for name in type(self).model_fields}
+        for name in os.environ:
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                raise ValueError(f"{name} is not a setting of Lastword")
+        return self

@@ -1,0 +1,67 @@
+"""What a run's events come to: the answer so far, and how it ended."""
+
+from dataclasses import dataclass, field
+
+from stream.events import (
+    AnswerConfirmed,
+    AnswerDelta,
+    AnswerRetracted,
+    Event,
+    RunCancelled,
+    RunCompleted,
+    RunEnded,
+    RunFailed,
+    SourceFound,
+    Usage,
+)
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Add a run's events in order, and read off what they say."""
+
+    end: RunEnded | None = None
+    sources: list[SourceFound] = field(default_factory=list)
+    _certain: list[str] = field(default_factory=list)
+    _uncertain: list[str] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        match event:
+            case AnswerDelta(text=text, certain=certain):
+                (self._certain if certain else self._uncertain).append(text)
+            case AnswerConfirmed():
+                self._certain += self._uncertain
+                self._uncertain.clear()
+            case AnswerRetracted():
+                self._uncertain.clear()
+            case SourceFound():
+                self.sources.append(event)
+            case RunCompleted() | RunFailed() | RunCancelled():
+                self.end = event
+            case _:
+                pass
+
+    @property
+    def answer(self) -> str:
+        """The certain text: what was only a possible answer is not one."""
+        return "".join(self._certain)
+
+    @property
+    def state(self) -> str:
+        """`running`, `completed`, `failed` or `cancelled`."""
+        return "running" if self.end is None else self.end.type.removeprefix("run_")
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Of a run that ended without failing: `stop`, `length`, `content_filter`, `cancelled`."""
+        match self.end:
+            case RunCompleted(finish_reason=reason):
+                return reason
+            case RunCancelled():
+                return "cancelled"
+            case _:
+                return None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage() if self.end is None or isinstance(self.end, RunFailed) else self.end.usage

@@ -1,0 +1,86 @@
+"""Who may come in: API keys where there are any, this machine's own programs where not."""
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from stream.errors import Forbidden, Unauthorized
+
+ANONYMOUS = "anonymous"
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
+
+
+class Access:
+    """Decides for each request who is asking, or raises `Unauthorized` or `Forbidden`."""
+
+    def __init__(
+        self, keys: Iterable[str] = (), origins: Iterable[str] = (), *, anonymous: bool = False
+    ) -> None:
+        """Pages of `origins` may ask; `anonymous` opens a keyless server to other machines."""
+        # A key is looked up by its hash, which takes as long for a near miss as for any other.
+        self._principals = {_digest(key): _digest(key)[:16] for key in keys}
+        self._origins = frozenset(origins)
+        self._anonymous = anonymous
+
+    def principal(self, request: HTTPConnection) -> str:
+        """A short stable name for who is asking. It never contains the key."""
+        if self._principals:
+            return self._of_key(request.headers.get("authorization", ""))
+        if not self._anonymous:
+            _refuse_other_machines(request)
+        self._refuse_other_pages(request)
+        return ANONYMOUS
+
+    def _of_key(self, authorization: str) -> str:
+        scheme, _, key = authorization.partition(" ")
+        principal = self._principals.get(_digest(key.strip()))
+        if scheme.lower() != "bearer" or principal is None:
+            raise Unauthorized
+        return principal
+
+    def _refuse_other_pages(self, request: HTTPConnection) -> None:
+        """Without a key, a page elsewhere could ask in its visitor's name, with an image tag."""
+        origin = request.headers.get("origin")
+        if origin in self._origins:
+            return
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            raise Forbidden("Pages of other origins may not use this server.")
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+            raise Forbidden("Pages of other origins may not use this server.")
+
+
+def _refuse_other_machines(request: HTTPConnection) -> None:
+    """A server without keys is for this machine, by whatever name or address it is called."""
+    if request.url.hostname not in _LOCAL_NAMES:  # a foreign name may be rebound to 127.0.0.1
+        raise Forbidden("Without API keys this server answers only to localhost.")
+    address = (request.scope.get("server") or ("127.0.0.1",))[0]
+    if not is_loopback(address):
+        raise Forbidden("Without API keys this server answers only on a loopback address.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _principal(request: HTTPConnection) -> str:
+    access: Access = request.app.state.access
+    return access.principal(request)
+
+
+Principal = Annotated[str, Depends(_principal)]
+"""A parameter of this type is all the access control that an endpoint needs."""

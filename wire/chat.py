@@ -1,0 +1,200 @@
+"""`/chat`: ask the agent; its final answer comes as plain text, as events, or as JSON."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from agent.call_settings import CallSettings
+from agent.memory import Exchange
+from agent.runner import OnConflict, Runner, RunRequest
+from stream.errors import BadRequest, from_event
+from stream.events import RunFailed
+from stream.log import Entry, Run
+from stream.transcript import Transcript
+from wire import sse
+from wire.access import Principal
+from wire.append_only import AppendOnly
+from wire.live import CutOff, Late, LiveBody
+
+MAX_TEXT = 32_000
+"""Characters."""
+PLAIN_TEXT = "text/plain; charset=utf-8"
+
+
+def _sayable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("there is nothing in it")
+    if "\0" in text:
+        raise ValueError("the character NUL is not text")
+    return text
+
+
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TEXT, description="What the user says."),
+    AfterValidator(_sayable),
+]
+ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+
+
+class ChatRequest(BaseModel):
+    """A question to the agent."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"text": "What is the square root of 71?"}]},
+    )
+
+    text: Text
+    thread_id: ThreadId | None = Field(None, description="Goes on with a conversation.")
+    model: Annotated[str, Field(max_length=200)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    stream: bool = True
+    include: Annotated[list[sse.Extra], Field(max_length=3)] = list(sse.DEFAULT_EXTRAS)
+    on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0, le=3600)] | None = (
+        Field(None, description="Go on, end at once, or end after so many seconds.")
+    )
+    on_conflict: OnConflict = "reject"
+
+    def as_run(self) -> RunRequest:
+        return RunRequest(
+            text=self.text,
+            thread_id=self.thread_id,
+            settings=CallSettings(self.model, self.temperature),
+            on_disconnect=self.on_disconnect,
+            on_conflict=self.on_conflict,
+        )
+
+
+router = APIRouter(tags=["chat"])
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer: by `Accept` as text, as events, or as one JSON document.",
+        "content": {
+            "text/plain": {"example": "The square root of 71 is 8.426149773176359."},
+            "text/event-stream": {"example": 'event: delta\ndata: {"text":"The"}\nid: 2\n\n'},
+            "application/json": {},
+        },
+    }
+}
+
+
+@router.post("/chat", response_class=Response, responses=_RESPONSES)
+async def post_chat(request: Request, principal: Principal, body: ChatRequest) -> Response:
+    """Ask. The final answer streams back while the model writes it."""
+    return await _ask(request, principal, body)
+
+
+@router.get("/chat", response_class=Response, responses=_RESPONSES)
+async def get_chat(
+    request: Request,
+    principal: Principal,
+    text: Annotated[Text | None, Query()] = None,
+    thread_id: Annotated[ThreadId | None, Query()] = None,
+    body: Annotated[ChatRequest | None, Body()] = None,
+) -> Response:
+    """Ask by `?text=`, or with a JSON body as in POST."""
+    if body is None:
+        if text is None:
+            raise BadRequest("is missing", field="text")
+        body = ChatRequest(text=text, thread_id=thread_id)
+    return await _ask(request, principal, body)
+
+
+async def _ask(request: Request, principal: str, asked: ChatRequest) -> Response:
+    runner: Runner = request.app.state.runner
+    wanted = _wanted(request, asked)
+    history = await _history(runner, asked, principal) if wanted == "application/json" else []
+    run = await runner.start(asked.as_run(), principal=principal)
+    headers = {
+        "X-Run-Id": run.id,
+        "X-Thread-Id": run.thread_id,
+        "Content-Location": f"/runs/{run.id}",
+    }
+    batches = runner.follow(run.id, principal=principal)
+    if wanted == sse.MEDIA_TYPE:
+        body = sse.frames(batches, asked.include)
+        return LiveBody(body, sse.MEDIA_TYPE, headers | sse.HEADERS)
+    if wanted == "application/json":
+        return Late(lambda: _whole(run, history, batches, headers))
+    return Late(lambda: _streamed(batches, headers))
+
+
+def _wanted(request: Request, asked: ChatRequest) -> str:
+    """The first of our media types that the client accepts; plain text for `*/*`."""
+    if not asked.stream:
+        return "application/json"
+    for accepted in request.headers.get("accept", "").lower().split(","):
+        media_type = accepted.partition(";")[0].strip()
+        if media_type in {"text/plain", "application/json", sse.MEDIA_TYPE}:
+            return media_type
+    return "text/plain"
+
+
+async def _history(runner: Runner, asked: ChatRequest, principal: str) -> list[Exchange]:
+    if asked.thread_id is None:
+        return []
+    return await runner.conversation(asked.thread_id, principal=principal)
+
+
+async def _streamed(
+    batches: AsyncGenerator[list[Entry], None], headers: dict[str, str]
+) -> Response:
+    """Plain text; its head waits for the first character, so that a failure has a status."""
+    pieces = _pieces(batches)
+    try:
+        first = await anext(pieces, b"")
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        async with aclosing(pieces):
+            yield first
+            try:
+                async for piece in pieces:
+                    yield piece
+            except Exception as error:
+                # Plain text cannot say that it failed; it must not look complete.
+                raise CutOff from error
+
+    return LiveBody(body(), PLAIN_TEXT, headers | sse.HEADERS)
+
+
+async def _pieces(batches: AsyncGenerator[list[Entry], None]) -> AsyncGenerator[bytes, None]:
+    growing = AppendOnly()
+    async with aclosing(batches):
+        async for batch in batches:
+            if text := growing.text(batch):
+                yield text.encode()
+            if batch and isinstance(failed := batch[-1].event, RunFailed):
+                raise from_event(failed)
+
+
+async def _whole(
+    run: Run,
+    history: list[Exchange],
+    batches: AsyncGenerator[list[Entry], None],
+    headers: dict[str, str],
+) -> Response:
+    transcript = Transcript()
+    async with aclosing(batches):
+        async for batch in batches:
+            for entry in batch:
+                transcript.add(entry.event)
+    if isinstance(transcript.end, RunFailed):
+        raise from_event(transcript.end)
+    answer = {
+        "input": run.question,
+        "chat_history": [message for exchange in history for message in exchange.messages()],
+        "output": transcript.answer,
+        "thread_id": run.thread_id,
+        "run_id": run.id,
+        "finish_reason": transcript.finish_reason,
+        "usage": sse.usage_json(transcript.usage),
+    }
+    return JSONResponse(answer, headers=headers)

@@ -1,0 +1,91 @@
+"""Errors before the first byte: problem details (RFC 9457) with the right status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stream.errors import BadRequest, LastwordError, NotFound, TooLarge
+
+MAX_REPORTED = 5
+_BY_STATUS: dict[int, type[LastwordError]] = {404: NotFound}
+
+
+def install(app: FastAPI) -> None:
+    """Have the app answer every error as problem details."""
+    app.add_exception_handler(LastwordError, _on_ours)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+
+
+def problem(
+    error: LastwordError, status: int | None = None, errors: Sequence[dict[str, str]] = ()
+) -> JSONResponse:
+    """`errors` names the fields that are wrong."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.summary,
+        "status": status or error.status,
+        "detail": error.message,
+        "code": error.code,
+        "retryable": error.retryable,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    if body["status"] == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, body["status"], headers, media_type="application/problem+json")
+
+
+class TooLargeAsProblem:
+    """Starlette's body limit answers in plain text, whatever the app's handlers are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def relay(message: Message) -> None:
+            nonlocal refused
+            if message.get("status") == TooLarge.status:
+                refused = True
+                await problem(TooLarge())(scope, receive, send)
+            elif not refused:
+                await send(message)
+
+        await self._app(scope, receive, relay)
+
+
+async def _on_ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LastwordError)  # noqa: S101  what it was registered for
+    return problem(error)
+
+
+async def _on_http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 400:  # FastAPI could not read the body at all
+        return problem(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
+    kind = _BY_STATUS.get(error.status_code, BadRequest)
+    return problem(kind(), error.status_code)
+
+
+async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+    """Names at most five fields, and never repeats the input: it may be large, or a secret."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = [
+        {"field": _field(each["loc"]), "message": str(each["msg"])[:200]}
+        for each in error.errors()[:MAX_REPORTED]
+    ]
+    summary = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
+    return problem(BadRequest(summary), errors=errors)
+
+
+def _field(location: Sequence[str | int]) -> str:
+    names = [str(part) for part in location if part not in {"body", "query", "path", "header"}]
+    return ".".join(names)[:100].encode("utf-8", "replace").decode() or "body"

@@ -1,0 +1,131 @@
+"""The terminal: the same runs and events, printed as they come."""
+
+import asyncio
+import signal
+import sys
+from contextlib import aclosing
+
+from rich.console import Console
+from rich.text import Text
+
+from agent.runner import Runner, RunRequest
+from stream.errors import LastwordError, from_event
+from stream.events import RunCancelled, RunFailed, ToolFinished
+from stream.log import Entry, Run
+from wire.append_only import AppendOnly
+
+PRINCIPAL = "terminal"
+_UNSPEAKABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+"""Control characters: a model's words must not move the cursor or set the window's title."""
+
+
+async def ask(runner: Runner, question: str, *, raw: bool = False) -> int:
+    """Print one answer on stdout. Returns the exit status."""
+    screen = _Screen(raw=raw, quiet=True)
+    try:
+        request = RunRequest(question, on_disconnect="continue")
+        run = await runner.start(request, principal=PRINCIPAL)
+        await _show(runner, run, screen)
+    except LastwordError as error:
+        print(error.message, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def chat(runner: Runner, *, raw: bool = False) -> int:
+    """A conversation: Ctrl-C stops an answer, Ctrl-D leaves."""
+    screen, thread_id = _Screen(raw=raw), None
+    screen.remark("Ctrl-C stops an answer, Ctrl-D leaves.")
+    while (question := _prompt(screen)) is not None:
+        if not question.strip():
+            continue
+        try:
+            request = RunRequest(question, thread_id, on_disconnect="continue")
+            run = await runner.start(request, principal=PRINCIPAL)
+            thread_id = run.thread_id
+            await _show(runner, run, screen)
+        except LastwordError as error:
+            screen.remark(error.message)
+    return 0
+
+
+async def _show(runner: Runner, run: Run, screen: "_Screen") -> None:
+    """Follow a run to its end. Raises what it failed with."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stopping.set)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            stopper = tasks.create_task(_stop_when(stopping, runner, run))
+            async with aclosing(runner.follow(run.id, principal=PRINCIPAL)) as batches:
+                async for batch in batches:
+                    screen.show(batch)
+            stopper.cancel()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        screen.end_line()
+    if batch and isinstance(failed := batch[-1].event, RunFailed):
+        raise from_event(failed)
+
+
+async def _stop_when(stopping: asyncio.Event, runner: Runner, run: Run) -> None:
+    await stopping.wait()
+    await runner.cancel(run.id, principal=PRINCIPAL)
+
+
+def _prompt(screen: "_Screen") -> str | None:
+    """The next question; None at the end of the input.
+
+    Blocks the event loop, on purpose: nothing else runs while the user thinks,
+    and so line editing and Ctrl-C are what they always are.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return screen.ask()
+    except KeyboardInterrupt:
+        screen.end_line(force=True)
+        return ""
+    except EOFError:
+        screen.end_line(force=True)
+        return None
+
+
+class _Screen:
+    """Prints batches of events; quietly what is not the answer, and in `raw` not the answer."""
+
+    def __init__(self, *, raw: bool, quiet: bool = False) -> None:
+        self._raw = raw
+        self._quiet = quiet
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._growing = AppendOnly()
+        self._open_line = False
+
+    def ask(self) -> str:
+        return self._console.input("[bold cyan]>[/] ")
+
+    def remark(self, text: str) -> None:
+        """Something that is not the answer."""
+        self.end_line()
+        self._console.print(Text(_printable(text), style="dim"))
+
+    def show(self, batch: list[Entry]) -> None:
+        if not self._raw and (text := _printable(self._growing.text(batch))):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            self._open_line = not text.endswith("\n")
+        if not self._quiet:
+            for _, event in batch:
+                if isinstance(event, ToolFinished):
+                    self.remark(f"  {event.name}: {event.output}")
+                elif isinstance(event, RunCancelled):
+                    self.remark("(stopped)")
+
+    def end_line(self, *, force: bool = False) -> None:
+        """A newline, if the last one is missing."""
+        if self._open_line or force:
+            sys.stdout.write("\n")
+        self._open_line = False
+
+
+def _printable(text: str) -> str:
+    return text.translate(_UNSPEAKABLE)
