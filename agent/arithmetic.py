@@ -155,6 +155,8 @@ class _Reader:
 
     def _apply(self, sign: str, left: _Node, right: _Node) -> _Node:
         self._operations += 1
+        if sign == "%" and left.text.endswith("%"):  # only a puzzle says 80% % 3
+            raise _NotUnderstood
         if sign in "+-" and right.is_percent and not left.is_percent:
             # 200 plus 10% is 220
             return _binary("*", left, _binary(sign, _Node("1"), right))
@@ -198,6 +200,8 @@ class _Reader:
         return _binary("/", _binary("*", node, _Node("pi")), _Node(word.value))
 
     def _percent(self, node: _Node, _: Word) -> _Node:
+        if node.is_percent:
+            raise _NotUnderstood
         return self._share(_Node(node.within(ATOM) + "%"))
 
     def _argument(self) -> _Node:

@@ -6,8 +6,8 @@ Of a key given twice the first counts, because it is out already.
 
 It reads what models write, which is a little more than JSON: raw newlines in
 strings, escapes that do not exist (`\s` and `\u12` stay as they are, `\'` is an
-apostrophe), a comma before the closing brace. Of a nested value only the end is
-looked for. What comes out can always be encoded: two halves of a surrogate pair
+apostrophe), a comma before the closing brace. Of a number only the characters are
+checked, of a nested value nothing: the reader looks for its end. What comes out can always be encoded: two halves of a surrogate pair
 are joined, wherever they come from, and half a pair is U+FFFD.
 """
 

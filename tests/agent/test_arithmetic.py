@@ -194,6 +194,8 @@ NOT_ARITHMETIC = [
     "2 + apples",
     "$5 + $6",
     "x = 5",
+    "80 percent percent of 5",
+    "80 percent mod 3",
     "__import__('os')",
     "what is",
     "so, what is =",

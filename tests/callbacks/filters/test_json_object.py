@@ -23,8 +23,11 @@ def values(*texts: str, wanted=("a", "b")) -> tuple[dict[str, str], str]:
 def test_reports_pieces_as_they_come():
     reader = JsonObject("a", "b")
     assert reader.feed(' {"a": "he') == [Piece("a", "he", quoted=True, complete=False)]
-    assert reader.feed("l\\n\\") == [Piece("a", "l\n", quoted=True, complete=False)]
-    assert reader.feed('"o", "b":') == [Piece("a", '"o', quoted=True, complete=True)]
+    assert reader.feed("\\") == []
+    assert reader.feed("n\\") == [Piece("a", "\n", quoted=True, complete=False)]
+    assert reader.feed('"') == [Piece("a", '"', quoted=True, complete=False)]
+    assert reader.feed("") == []
+    assert reader.feed('o", "b":') == [Piece("a", "o", quoted=True, complete=True)]
     assert reader.feed(" 4") == [Piece("b", "4", quoted=False, complete=False)]
     assert reader.feed("2 ") == [Piece("b", "2", quoted=False, complete=True)]
     assert not reader.ended
