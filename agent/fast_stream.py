@@ -7,7 +7,6 @@ chunk: nobody waits for it, and the busier the server, the cheaper a token.
 Requests, retries and errors remain the SDK's own.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
@@ -17,11 +16,13 @@ import orjson
 from openai import AsyncOpenAI, AsyncStream
 
 from stream.errors import (
+    UpstreamError,
     UpstreamMalformed,
     UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnavailable,
 )
+from stream.patience import Patience
 
 FIRST_TOKEN_TIMEOUT = 60.0
 BETWEEN_TOKENS_TIMEOUT = 30.0
@@ -73,24 +74,63 @@ class MergingStream(AsyncStream[object]):
 
     async def _reads(self) -> AsyncIterator[list[Frame]]:
         """The frames that each read from the network completed."""
-        reads = aiter(self.response.aiter_bytes())
-        timeout, rest = FIRST_TOKEN_TIMEOUT, b""
-        while (data := await _next(reads, timeout)) is not None:
-            *lines, rest = (rest + data).split(b"\n") if b"\n" in data else (rest + data,)
-            if len(rest) > MAX_FRAME:
-                raise UpstreamMalformed
-            payloads = [line[5:].strip() for line in lines if line.startswith(b"data:")]
-            if b"[DONE]" in payloads:
-                yield [_parse(payload) for payload in payloads[: payloads.index(b"[DONE]")]]
-                await _drain(reads)
-                return
-            if payloads:
-                timeout = BETWEEN_TOKENS_TIMEOUT
-                yield [_parse(payload) for payload in payloads]
+        reads, rest = _Reads(self.response), b""
+        try:
+            while (data := await reads.next()) is not None:
+                *lines, rest = (rest + data).split(b"\n") if b"\n" in data else (rest + data,)
+                if len(rest) > MAX_FRAME:
+                    raise UpstreamMalformed
+                payloads = [line[5:].strip() for line in lines if line.startswith(b"data:")]
+                frames, error = _parsed(payloads)
+                if frames:
+                    reads.expect_within(BETWEEN_TOKENS_TIMEOUT)
+                    yield frames
+                if error:
+                    raise error
+                if b"[DONE]" in payloads:
+                    await reads.drain()
+                    return
+        finally:
+            reads.close()
         if rest.startswith(b"data:") and rest[5:].strip() != b"[DONE]":
             raise UpstreamTruncated
         if not _is_event_stream(self.response):
             raise UpstreamMalformed
+
+
+class _Reads:
+    """Reads a response's body, and not for ever; failures are ours by name."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._bytes = aiter(response.aiter_bytes())
+        self._patience = Patience(FIRST_TOKEN_TIMEOUT)
+
+    def expect_within(self, seconds: float) -> None:
+        if seconds != self._patience.seconds:
+            self._patience.close()
+            self._patience = Patience(seconds)
+
+    async def next(self) -> bytes | None:
+        """What one read gave; None at the end of the body."""
+        try:
+            with self._patience:
+                return await anext(self._bytes, None)
+        except (TimeoutError, httpx2.TimeoutException):
+            raise UpstreamTimeout from None
+        except httpx2.HTTPError:
+            raise UpstreamTruncated from None
+
+    async def drain(self) -> None:
+        """Read to the end, so that the connection can serve the next request."""
+        self.expect_within(DRAIN_TIMEOUT)
+        try:
+            while await self.next() is not None:
+                pass
+        except (UpstreamTimeout, UpstreamTruncated):
+            pass
+
+    def close(self) -> None:
+        self._patience.close()
 
 
 def merged(frames: list[Frame]) -> Iterator[Frame]:
@@ -98,7 +138,7 @@ def merged(frames: list[Frame]) -> Iterator[Frame]:
     held: Frame | None = None
     texts: list[str] = []
     for frame in frames:
-        text = _only_text(frame)
+        text = only_text(frame)
         if text is not None and held is not None:
             texts.append(text)
             continue
@@ -113,7 +153,7 @@ def merged(frames: list[Frame]) -> Iterator[Frame]:
         yield _with_text(held, texts)
 
 
-def _only_text(frame: Frame) -> str | None:
+def only_text(frame: Frame) -> str | None:
     """The text of a frame whose loss of borders nobody can see, else None."""
     choices = frame.get("choices")
     if not choices or len(choices) != 1 or frame.get("usage"):
@@ -138,6 +178,19 @@ def _with_text(frame: Frame, texts: list[str]) -> Frame:
 
 def _finishes(frame: Frame) -> bool:
     return any(choice.get("finish_reason") for choice in frame.get("choices") or ())
+
+
+def _parsed(payloads: list[bytes]) -> tuple[list[Frame], UpstreamError | None]:
+    """The frames up to the end or an error. What arrived together with that still counts."""
+    frames: list[Frame] = []
+    try:
+        for payload in payloads:
+            if payload == b"[DONE]":
+                break
+            frames.append(_parse(payload))
+    except UpstreamError as error:
+        return frames, error
+    return frames, None
 
 
 def _parse(payload: bytes) -> Frame:
@@ -168,25 +221,6 @@ def _well_formed(frame: Frame) -> bool:
     return isinstance(choices, list) and all(
         isinstance(choice, dict) and isinstance(choice.get("delta"), dict) for choice in choices
     )
-
-
-async def _next(reads: AsyncIterator[bytes], timeout: float) -> bytes | None:
-    try:
-        async with asyncio.timeout(timeout):
-            return await anext(reads, None)
-    except (TimeoutError, httpx2.TimeoutException):
-        raise UpstreamTimeout from None
-    except httpx2.HTTPError:
-        raise UpstreamTruncated from None
-
-
-async def _drain(reads: AsyncIterator[bytes]) -> None:
-    """Read to the end of the body, so that the connection can serve the next request."""
-    try:
-        while await _next(reads, DRAIN_TIMEOUT) is not None:
-            pass
-    except (UpstreamTimeout, UpstreamTruncated):
-        pass
 
 
 def _is_event_stream(response: httpx2.Response) -> bool:

@@ -5,11 +5,18 @@ from typing import Any, Self
 import httpx2
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from openai import DefaultAioHttpClient
 from pydantic import model_validator
 
-from agent.fast_stream import BETWEEN_TOKENS_TIMEOUT, FIRST_TOKEN_TIMEOUT, FastCompletions
+from agent.fast_stream import (
+    BETWEEN_TOKENS_TIMEOUT,
+    FIRST_TOKEN_TIMEOUT,
+    FastCompletions,
+    only_text,
+)
 from agent.offline import OfflineChatModel
 
 OFFLINE = "offline"
@@ -20,12 +27,34 @@ NO_KEY = "none"
 """Servers of one's own often want no key, but the SDK always sends one."""
 
 
+_TEXT_MESSAGE = AIMessageChunk(content="")
+_TEXT_CHUNK = ChatGenerationChunk(message=_TEXT_MESSAGE)
+
+
 class UnknownModel(ValueError):
     """The name is not a model that can be had here. The message says what to do."""
 
 
 class OpenAICompatible(ChatOpenAI):
     """OpenAI, or any server that speaks its chat completions, streamed fast."""
+
+    def _convert_chunk_to_generation_chunk(
+        self,
+        chunk: dict[str, Any],
+        default_chunk_class: type,
+        base_generation_info: dict[str, Any] | None,
+    ) -> ChatGenerationChunk | None:
+        """Most chunks are text and nothing else: a copy of one costs half of a new one."""
+        text = only_text(chunk)
+        if text is None or base_generation_info or default_chunk_class is not AIMessageChunk:
+            return super()._convert_chunk_to_generation_chunk(
+                chunk, default_chunk_class, base_generation_info
+            )
+        metadata = {"model_provider": "openai"}
+        message = _TEXT_MESSAGE.model_copy(
+            update={"content": text, "additional_kwargs": {}, "response_metadata": metadata}
+        )
+        return _TEXT_CHUNK.model_copy(update={"message": message, "text": text})
 
     @model_validator(mode="after")
     def _stream_fast(self) -> Self:
@@ -40,18 +69,29 @@ def chat_model(
     if name == OFFLINE:
         return OfflineChatModel(**settings)
     provider, _, model = name.partition(":")
-    if provider == "openai" and model:
+    if not model:
+        raise _not_a_name(name)
+    if provider == "openai":
         return openai_compatible(model, api_key=api_key, base_url=base_url, **settings)
     try:
         model_of_provider: BaseChatModel = init_chat_model(name, **settings)
-        return model_of_provider
     except ImportError as error:
         raise UnknownModel(f"{name!r} needs a package that is not installed: {error}") from error
     except ValueError as error:
+        raise _not_a_name(name) from error
+    except Exception as error:
+        # Mostly a missing key, for which every SDK has an exception of its own.
         raise UnknownModel(
-            f"{name!r} is not a model's name: use `offline` or `provider:name`, "
-            "for example `openai:gpt-4.1-mini`."
+            f"{name!r} cannot be used as it is ({type(error).__name__}): it may need an API key."
         ) from error
+    return model_of_provider
+
+
+def _not_a_name(name: str) -> UnknownModel:
+    return UnknownModel(
+        f"{name!r} is not a model's name: use `offline` or `provider:name`, "
+        "for example `openai:gpt-4.1-mini`."
+    )
 
 
 def openai_compatible(
@@ -91,7 +131,7 @@ def first_model(base_url: str, api_key: str | None = None) -> str:
         )
         answer.raise_for_status()
         return f"openai:{answer.json()['data'][0]['id']}"
-    except (httpx2.HTTPError, ValueError, LookupError, TypeError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise UnknownModel(
             "The server at OPENAI_BASE_URL did not list its models: is it up? "
             "LASTWORD_MODEL=openai:<name> starts without asking it."

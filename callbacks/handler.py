@@ -139,7 +139,10 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
                 if not delta.text:
                     continue
                 self._answer.append(delta.text)
-            await self._queue.put(delta)
+            if self._queue.full():
+                await self._queue.put(delta)  # the model waits
+            else:
+                self._queue.put_nowait(delta)
 
 
 async def drain(queue: asyncio.Queue[Event]) -> AsyncIterator[list[Event]]:

@@ -1,12 +1,13 @@
 """Responses that live as long as their client: made and sent while it listens, then let go."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import anyio
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from stream.patience import Patience
 
 SEND_TIMEOUT = 20.0
 """Seconds that a client may take no bytes before it is dropped. It can resume."""
@@ -41,12 +42,17 @@ class LiveBody(StreamingResponse):
         async with aclosing(self._body) as body:
             await send({"type": "http.response.start", **start})
             try:
-                async for chunk in body:
-                    async with asyncio.timeout(SEND_TIMEOUT):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                with closing(Patience(SEND_TIMEOUT)) as patience:
+                    async for chunk in body:
+                        with patience:
+                            await send(_more(chunk))
             except (CutOff, TimeoutError):
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _more(chunk: bytes) -> dict[str, object]:
+    return {"type": "http.response.body", "body": chunk, "more_body": True}
 
 
 class Late(Response):

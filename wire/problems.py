@@ -72,7 +72,9 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400:  # FastAPI could not read the body at all
         return problem(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
     kind = _BY_STATUS.get(error.status_code, BadRequest)
-    return problem(kind(), error.status_code)
+    response = problem(kind(), error.status_code)
+    response.headers.update(error.headers or {})  # `Allow` belongs to a 405
+    return response
 
 
 async def _on_invalid(_: Request, error: Exception) -> JSONResponse:

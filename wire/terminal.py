@@ -9,27 +9,30 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.runner import Runner, RunRequest
-from stream.errors import LastwordError, from_event
-from stream.events import RunCancelled, RunFailed, ToolFinished
+from callbacks.stdout import printable
+from stream.errors import BadRequest, LastwordError, from_event
+from stream.events import Event, RunCancelled, RunFailed, ToolFinished
 from stream.log import Entry, Run
 from wire.append_only import AppendOnly
 
 PRINCIPAL = "terminal"
-_UNSPEAKABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-"""Control characters: a model's words must not move the cursor or set the window's title."""
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit status that shells give to what Ctrl-C ended."""
 
 
 async def ask(runner: Runner, question: str, *, raw: bool = False) -> int:
-    """Print one answer on stdout. Returns the exit status."""
+    """Print one answer on stdout. Returns the exit status: 0 only for a whole answer."""
     screen = _Screen(raw=raw, quiet=True)
     try:
+        if not question.strip():
+            raise BadRequest("There is no question.")
         request = RunRequest(question, on_disconnect="continue")
         run = await runner.start(request, principal=PRINCIPAL)
-        await _show(runner, run, screen)
+        end = await _show(runner, run, screen)
     except LastwordError as error:
         print(error.message, file=sys.stderr)  # noqa: T201
         return 1
-    return 0
+    return INTERRUPTED if isinstance(end, RunCancelled) else 0
 
 
 async def chat(runner: Runner, *, raw: bool = False) -> int:
@@ -49,23 +52,24 @@ async def chat(runner: Runner, *, raw: bool = False) -> int:
     return 0
 
 
-async def _show(runner: Runner, run: Run, screen: "_Screen") -> None:
-    """Follow a run to its end. Raises what it failed with."""
+async def _show(runner: Runner, run: Run, screen: "_Screen") -> Event:
+    """Follow a run to its end, and return that. Raises what the run failed with."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stopping.set)
+    stopper = asyncio.create_task(_stop_when(stopping, runner, run))
     try:
-        async with asyncio.TaskGroup() as tasks:
-            stopper = tasks.create_task(_stop_when(stopping, runner, run))
-            async with aclosing(runner.follow(run.id, principal=PRINCIPAL)) as batches:
-                async for batch in batches:
-                    screen.show(batch)
-            stopper.cancel()
+        async with aclosing(runner.follow(run.id, principal=PRINCIPAL)) as batches:
+            async for batch in batches:
+                screen.show(batch)
     finally:
+        stopper.cancel()
         loop.remove_signal_handler(signal.SIGINT)
         screen.end_line()
-    if batch and isinstance(failed := batch[-1].event, RunFailed):
-        raise from_event(failed)
+    end = batch[-1].event
+    if isinstance(end, RunFailed):
+        raise from_event(end)
+    return end
 
 
 async def _stop_when(stopping: asyncio.Event, runner: Runner, run: Run) -> None:
@@ -106,10 +110,10 @@ class _Screen:
     def remark(self, text: str) -> None:
         """Something that is not the answer."""
         self.end_line()
-        self._console.print(Text(_printable(text), style="dim"))
+        self._console.print(Text(printable(text), style="dim"))
 
     def show(self, batch: list[Entry]) -> None:
-        if not self._raw and (text := _printable(self._growing.text(batch))):
+        if not self._raw and (text := printable(self._growing.text(batch))):
             sys.stdout.write(text)
             sys.stdout.flush()
             self._open_line = not text.endswith("\n")
@@ -124,8 +128,5 @@ class _Screen:
         """A newline, if the last one is missing."""
         if self._open_line or force:
             sys.stdout.write("\n")
+            sys.stdout.flush()
         self._open_line = False
-
-
-def _printable(text: str) -> str:
-    return text.translate(_UNSPEAKABLE)
