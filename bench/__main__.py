@@ -1,4 +1,4 @@
-"""`scripts/bench [saturated|paced|first|all]`: all of them by default."""
+"""`scripts/bench [saturated|bounded|paced|first|all]`: all of them by default."""
 
 import argparse
 import shlex
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from bench import report, speed
 from bench.servers import SERVERS
 
-MODES: dict[str, Callable[[argparse.Namespace], report.Table]] = {
+MODES: dict[str, Callable[[speed.Bench, argparse.Namespace], report.Table]] = {
     "saturated": speed.saturated,
+    "bounded": speed.bounded,
     "paced": speed.paced,
     "first": speed.first,
 }
@@ -21,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("mode", nargs="?", default="all", choices=["all", *MODES])
     parser.add_argument("--clients", type=int, default=32, help="saturated: streams at once")
     parser.add_argument("--tokens", type=int, default=2000, help="saturated: tokens of an answer")
-    parser.add_argument("--window", type=int, default=8, help="saturated: tokens on their way")
+    parser.add_argument("--window", type=int, default=8, help="bounded: tokens on their way")
     parser.add_argument("--streams", type=int, default=150, help="paced: streams at once")
     parser.add_argument("--rate", type=float, default=20, help="paced: tokens/s of each stream")
     parser.add_argument("--seconds", type=float, default=10, help="paced: length of a stream")
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--requests", type=int, default=30, help="first: requests")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=[], choices=SERVERS, metavar="SERVER")
-    parser.add_argument("--quick", action="store_true", help="small sizes, nothing is written")
+    parser.add_argument("--quick", action="store_true", help="small sizes")
     return parser
 
 
@@ -37,12 +38,14 @@ def main() -> None:
     options = parser().parse_args()
     if options.quick:
         vars(options).update(QUICK)
-    for name, run in MODES.items():
-        if options.mode in (name, "all"):
-            table = run(options)
-            report.show(table)
-            if not options.quick:
-                report.write(name, table, shlex.join(["scripts/bench", *sys.argv[1:]]))
+    command = shlex.join(["scripts/bench", *sys.argv[1:]])
+    with speed.Bench(options.only) as bench:
+        for name, run in MODES.items():
+            if options.mode in (name, "all"):
+                table = run(bench, options)
+                report.show(table)
+                if not (options.quick or options.only):
+                    report.write(name, table, command)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The client: many streams at once, read as cheaply as Python can."""
 
 import asyncio
+import contextlib
 import itertools
 import re
 from dataclasses import dataclass, field
@@ -83,8 +84,9 @@ async def load(
         del model.readers[number]
 
     began = loop.time()
-    async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
-        for i in range(streams):
-            group.create_task(one(ramp * i / streams))
+    with contextlib.suppress(TimeoutError):  # what is not complete then is seen in the result
+        async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
+            for i in range(streams):
+                group.create_task(one(ramp * i / streams))
     result.seconds = loop.time() - began
     return result

@@ -1,26 +1,30 @@
-"""The limit: forwards the model's bytes as they are, with the fastest parts there are."""
+"""A relay of the model's bytes as people write it: FastAPI, httpx, StreamingResponse."""
 
-import json
 import os
+from collections.abc import AsyncIterator
 
-import aiohttp
+import httpx
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 URL = f"{os.environ['OPENAI_BASE_URL']}/chat/completions"
-HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
-session: aiohttp.ClientSession | None = None
+app = FastAPI()
+client = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=None))
 
 
-async def app(scope, receive, send) -> None:
-    """Plain ASGI: a framework would only add to it."""
-    global session  # made inside the loop that uses it
-    if scope["type"] != "http":
-        return
-    session = session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-    text = json.loads((await receive())["body"])["text"]
+class Question(BaseModel):
+    text: str
+
+
+async def relay(text: str) -> AsyncIterator[bytes]:
     ask = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": text}]}
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    async with session.post(URL, json=ask) as response:
-        async for data in response.content.iter_any():
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-    await send({"type": "http.response.body"})
+    async with client.stream("POST", URL, json=ask) as response:
+        async for data in response.aiter_raw():
+            yield data
+
+
+@app.post("/chat")
+async def chat(question: Question) -> StreamingResponse:
+    return StreamingResponse(relay(question.text), media_type="text/event-stream")

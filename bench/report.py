@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import rich
+import rich.console
 import rich.table
 
 Row = dict[str, float]
@@ -17,12 +17,20 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 INTRODUCTION = """\
 # Results
 
-Written by `scripts/bench`. Every server runs as one process on one core, the model and the
-client on another; medians over interleaved rounds. Absolute values belong to the machine,
-the ratios are what matters. CPU is the server's, user and system, divided by the answer's
-tokens; "complete" is the part of the answer's tokens that arrived; delays are from the moment
-the model made a token to the moment the client read it, so "(no server)" is what the bench
-itself takes. `fastapi-astream` filters nothing: it also sends the JSON around the answer.
+Written by `scripts/bench`. Every server is one process on one core, the model and the client
+share another; medians over interleaved rounds. Absolute values belong to the machine, the ratios
+are what matters.
+
+- `us/token`: the server's CPU, user and system, divided by the answer's tokens; `to relay` and
+  `to astream` are ratios of it. `complete`: the part of the answer's tokens that arrived.
+- Delays are from the moment the model made a token to the moment the client read it;
+  "(no server)" is what the bench itself takes.
+- `others`: the part of the server's core that other processes took. A busy core makes a server
+  read more tokens at once, so that its cost per token falls: compare only where it is low.
+- `relay` forwards the model's bytes without reading them, as people write it: FastAPI, httpx,
+  `StreamingResponse`. `relay-bare` does the same with aiohttp and no framework, and is the limit of
+  what Python can do. `fastapi-astream` reads them, but filters nothing: it also sends the JSON
+  around the answer.
 """
 
 
@@ -55,7 +63,9 @@ def show(table: Table) -> None:
         shown.add_column(column.name, justify="right")
     for cells in table.cells():
         shown.add_row(*cells)
-    rich.print(shown)
+    console = rich.console.Console()
+    console.width = max(console.width, 120)  # rows are read, also in a log
+    console.print(shown)
 
 
 def write(name: str, table: Table, command: str) -> None:

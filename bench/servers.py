@@ -47,6 +47,7 @@ def uvicorn(app: str) -> str:
 LASTWORD = {"LASTWORD_MODEL": "openai:bench", "LASTWORD_MAX_RUNS": "1000"}
 SERVERS = {
     "relay": Server(uvicorn("bench.relay:app")),
+    "relay-bare": Server(uvicorn("bench.relay_bare:app")),
     "fastapi-astream": Server(uvicorn("bench.astream:app")),
     "tutorial": Server(uvicorn("bench.tutorial:app")),
     "lastword": Server(uvicorn("main:app"), env=LASTWORD),

@@ -3,11 +3,13 @@
 import argparse
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Self
 
 import uvloop
 
@@ -22,8 +24,10 @@ COST = [
     Column("to relay", "{:.2f}"),
     Column("to astream", "{:.3f}"),
     Column("complete", "{:.1%}"),
+    Column("failed", "{:.0f}"),
 ]
 DELAYS = [Column("p50 ms", "{:.2f}"), Column("p99 ms", "{:.1f}"), Column("max ms", "{:.0f}")]
+OTHERS = Column("others", "{:.0%}")  # of the server's core, taken by strangers
 FIRST = [Column("p50 ms", "{:.2f}"), Column("p99 ms", "{:.1f}")]
 ASKED = [Column("request p50 ms", "{:.1f}"), Column("request p99 ms", "{:.1f}")]
 
@@ -35,18 +39,28 @@ class Bench:
         self.model = Model()
         self.names = [name for name in SERVERS if not only or name in only]
         self.run = asyncio.Runner(loop_factory=uvloop.new_event_loop).run
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stack.close()
+
+    @functools.cached_property
+    def targets(self) -> dict[str, Running]:
+        """The servers, warm; started when the first mode wants them, for all modes."""
         os.sched_setaffinity(0, {LOAD_CORE})
         gc.disable()  # a pause of the client would look like one of the server
-
-    @contextlib.contextmanager
-    def servers(self) -> Iterator[dict[str, Running]]:
-        port = free_port()
-        self.run(self._listen(port))
-        with contextlib.ExitStack() as stack:
-            yield {
-                name: stack.enter_context(running(SERVERS[name], f"http://127.0.0.1:{port}/v1"))
-                for name in self.names
-            } | {DIRECT: Running(MODEL, port, os.getpid())}
+        direct = Running(MODEL, free_port(), os.getpid())
+        self.run(self._listen(direct.port))
+        url = f"http://127.0.0.1:{direct.port}/v1"
+        servers = [self.stack.enter_context(running(SERVERS[name], url)) for name in self.names]
+        targets = dict(zip(self.names, servers, strict=True)) | {DIRECT: direct}
+        for target in targets.values():
+            self.model.speak(200)
+            self.run(load(target, self.model, 8))
+        return targets
 
     async def _listen(self, port: int) -> None:
         loop = asyncio.get_running_loop()
@@ -55,13 +69,11 @@ class Bench:
     def compare(self, rounds: int, measure: Callable[[Running], Row]) -> dict[str, Row]:
         """Medians; the rounds of all servers are interleaved, so that noise is shared."""
         rows: dict[str, list[Row]] = {}
-        with self.servers() as targets:
-            for name, target in [*targets.items()] * (rounds + 1):
-                row = measure(target)
-                print(f"{name}: {row}", file=sys.stderr)
-                rows.setdefault(name, []).append(row)
-        # The first round warmed them up.
-        return _with_ratios({name: _median(measured[1:]) for name, measured in rows.items()})
+        for name, target in [*self.targets.items()] * rounds:
+            row = measure(target)
+            print(f"{name}: {row}", file=sys.stderr)
+            rows.setdefault(name, []).append(row)
+        return _with_ratios({name: _median(measured) for name, measured in rows.items()})
 
     def cost(
         self, target: Running, streams: int, tokens: int, ramp: float = 0
@@ -79,23 +91,30 @@ class Bench:
         }, result
 
 
-def saturated(options: argparse.Namespace) -> Table:
-    """As fast as it goes: the cost of a token when the server is the bottleneck."""
-    bench = Bench(options.only)
+def saturated(bench: Bench, options: argparse.Namespace) -> Table:
+    """As fast as it goes: the model runs ahead by whatever the sockets hold."""
+    return _saturated(bench, options, 0, "as fast as it goes")
 
+
+def bounded(bench: Bench, options: argparse.Namespace) -> Table:
+    """The same with a bound on the lead, so that all servers can merge equally much."""
+    lead = f"at most {options.window} tokens of a stream between model and client"
+    return _saturated(bench, options, options.window, lead)
+
+
+def _saturated(bench: Bench, options: argparse.Namespace, window: int, title: str) -> Table:
     def measure(target: Running) -> Row:
-        bench.model.speak(options.tokens, window=options.window)
+        bench.model.speak(options.tokens, window=window)
         return bench.cost(target, options.clients, options.tokens)[0]
 
-    title = f"{options.clients} clients, {options.tokens:,} tokens each, as fast as it goes, "
-    title += f"at most {options.window} tokens of a stream on their way"
-    rows = bench.compare(options.rounds, measure)
-    return Table(title, [*COST, Column("tokens/s", "{:,.0f}"), Column("others", "{:.0%}")], rows)
+    title = f"{options.clients} clients, {options.tokens:,} tokens each, {title}"
+    columns = [*COST, Column("tokens/s", "{:,.0f}"), OTHERS]
+    return Table(title, columns, bench.compare(options.rounds, measure))
 
 
-def paced(options: argparse.Namespace) -> Table:
+def paced(bench: Bench, options: argparse.Namespace) -> Table:
     """Many streams at the speed of a real model: the cost of a token, and its delay."""
-    bench, tokens = Bench(options.only), int(options.rate * options.seconds)
+    tokens = int(options.rate * options.seconds)
 
     def measure(target: Running) -> Row:
         bench.model.speak(tokens, rate=options.rate)
@@ -104,13 +123,11 @@ def paced(options: argparse.Namespace) -> Table:
 
     title = f"{options.streams} streams of {options.rate:g} tokens/s for {options.seconds:g} s, "
     title += f"started within {options.ramp:g} s"
-    rows = bench.compare(options.rounds, measure)
-    return Table(title, [*COST, *DELAYS, Column("others", "{:.0%}")], rows)
+    return Table(title, [*COST, *DELAYS, OTHERS], bench.compare(options.rounds, measure))
 
 
-def first(options: argparse.Namespace) -> Table:
+def first(bench: Bench, options: argparse.Namespace) -> Table:
     """One request after the other: how soon the first answer token is out."""
-    bench = Bench(options.only)
 
     def measure(target: Running) -> Row:
         bench.model.speak(5, rate=1000)
@@ -136,7 +153,8 @@ def _median(rows: list[Row]) -> Row:
 
 
 def _with_ratios(rows: dict[str, Row]) -> dict[str, Row]:
-    rows[DIRECT].pop("us/token", None)
+    for mine in ("us/token", "others"):
+        rows[DIRECT].pop(mine, None)  # they are the bench's own
     for column, other in {"to relay": "relay", "to astream": "fastapi-astream"}.items():
         for row in rows.values():
             if "us/token" in row and rows.get(other, {}).get("us/token"):

@@ -1,10 +1,10 @@
 """The model of the bench: an OpenAI-compatible token source, one write per token.
 
 It speaks a `json_chat` answer of so many tokens, either at so many a second, each with the time
-at which it was made inside its text, or as fast as the server takes them. "As fast" needs a bound:
-without one the model runs ahead by as much as the sockets hold, a server reads hundreds of tokens
-at once, and its cost per token tells how the scheduler felt. So at most `window` tokens of a
-stream are on their way from the model to the client, which lives in the same event loop.
+at which it was made inside its text, or as fast as the server takes them. Then it runs ahead by
+as much as the sockets hold, a server reads up to hundreds of tokens at once, and how many depends
+on the scheduler. With a `window` at most so many tokens of a stream are on their way from the
+model to the client, which lives in the same event loop.
 """
 
 import asyncio
