@@ -8,29 +8,32 @@ python main.py ask "..."      one answer on stdout and nothing else
 
 import argparse
 import asyncio
-import gc
+import io
+import os
 import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
+from typing import NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ValidationError
 
-from agent import models
-from agent.build import build_agent
+from agent import models, tuning
+from agent.build import PROTOCOLS, Agent, build_agent
 from agent.execution import Parts
 from agent.memory import Memory
 from agent.runner import Policy, Runner
 from agent.tools.named import UnknownTool, named_tools
 from callbacks.filters.registry import FILTERS
 from callbacks.stdout import RawStdoutHandler
-from settings import Settings
+from settings import PREFIX, Settings
 from stream.memory import MemoryLog
 from wire import chat, page, runs, status, terminal
 from wire.access import Access, is_loopback
@@ -42,6 +45,18 @@ SHUTDOWN_TIMEOUT = 5
 """Seconds. Runs end at once when the server is told to stop; this is for slow clients."""
 
 
+class BadSetting(ValueError):
+    """A setting that cannot be met. The message says which, and what to do."""
+
+
+class Made(NamedTuple):
+    """What the settings name, made before anything is opened: a mistake is known at once."""
+
+    name: str
+    model: BaseChatModel
+    agent: Agent
+
+
 def model_name(settings: Settings) -> str:
     """What is set; else what the key or the base URL gives; else the offline model."""
     if settings.model:
@@ -51,23 +66,36 @@ def model_name(settings: Settings) -> str:
     return DEFAULT_OPENAI_MODEL if settings.openai_api_key else models.OFFLINE
 
 
+def make(settings: Settings) -> Made:
+    """Raises `BadSetting`, `UnknownModel`, `UnknownTool`."""
+    if settings.protocol not in PROTOCOLS:
+        raise BadSetting(f"{PREFIX}PROTOCOL: use one of {', '.join(PROTOCOLS)}.")
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(f"{PREFIX}DATA cannot be made: {error.strerror}.") from error
+    tools = named_tools(settings.tools)
+    name = model_name(settings)
+    model = models.chat_model(
+        name,
+        api_key=_key(settings),
+        base_url=settings.openai_base_url,
+        fast_stream=settings.fast_stream,
+    )
+    agent = build_agent(
+        model, protocol=settings.protocol, tools=tools, max_iterations=settings.max_iterations
+    )
+    return Made(name, model, agent)
+
+
 @asynccontextmanager
 async def open_runner(
-    settings: Settings, callbacks: Sequence[BaseCallbackHandler] = ()
+    settings: Settings, made: Made, callbacks: Sequence[BaseCallbackHandler] = ()
 ) -> AsyncIterator[Runner]:
     """Everything that a server holds open, closed again in the right order."""
-    name = model_name(settings)
-    model = models.chat_model(name, api_key=_key(settings), base_url=settings.openai_base_url)
-    agent = build_agent(
-        model,
-        protocol=settings.protocol,
-        tools=named_tools(settings.tools),
-        max_iterations=settings.max_iterations,
-    )
-    settings.data.mkdir(parents=True, exist_ok=True)
     async with AsyncSqliteSaver.from_conn_string(str(settings.data / "memory.sqlite")) as saver:
         parts = Parts(
-            agent=agent,
+            agent=made.agent,
             grammar=FILTERS[settings.protocol],
             log=MemoryLog(settings.log_ttl),
             memory=Memory(saver, settings.memory_window),
@@ -75,27 +103,32 @@ async def open_runner(
             callbacks=callbacks,
         )
         policy = Policy(
-            models=[name, *settings.models],
+            models=[made.name, *settings.models],
             max_runs=settings.max_runs,
             on_disconnect=settings.on_disconnect,
             heartbeat=settings.heartbeat,
         )
-        # What the imports left is never garbage, and walking it stalls every stream.
-        gc.collect()
-        gc.freeze()
+        tuning.tune()
         async with Runner(parts, policy) as runner:
-            with on_signal(runner.shut_down):
-                yield runner
-        await models.close(model)
+            yield runner
+        await models.close(made.model)
 
 
 def build_app(settings: Settings) -> FastAPI:
+    made = make(settings)
     access = Access(
         [key.get_secret_value() for key in settings.api_keys],
         settings.cors_origins,
         anonymous=settings.anonymous,
     )
-    return create_app(ROUTERS, lambda: open_runner(settings), access, settings.cors_origins)
+
+    @asynccontextmanager
+    async def runner() -> AsyncIterator[Runner]:
+        async with open_runner(settings, made) as opened:
+            with on_signal(opened.shut_down):
+                yield opened
+
+    return create_app(ROUTERS, runner, access, settings.cors_origins)
 
 
 @contextmanager
@@ -131,18 +164,22 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
-        if self.started:
-            port = self.servers[0].sockets[0].getsockname()[1]
-            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-            address = f"http://{host}:{port}"
-            print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
+        port = self.servers[0].sockets[0].getsockname()[1]
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        address = f"http://{host}:{port}"
+        print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+        # Being told to stop is no failure; uvicorn would end the process by the same signal.
+        self._captured_signals.clear()
 
 
 def serve(settings: Settings) -> int:
     if not (settings.api_keys or settings.anonymous or is_loopback(settings.host)):
-        raise SystemExit(
-            f"Without LASTWORD_API_KEYS anybody could use this server at {settings.host}. "
-            "Set keys, or LASTWORD_ANONYMOUS=true if that is meant."
+        raise BadSetting(
+            f"Without {PREFIX}API_KEYS anybody could use this server at {settings.host}. "
+            f"Set keys, or {PREFIX}ANONYMOUS=true if that is meant."
         )
     config = uvicorn.Config(
         build_app(settings),
@@ -158,10 +195,14 @@ def serve(settings: Settings) -> int:
 
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
     raw = arguments.raw
-    async with open_runner(settings, [RawStdoutHandler()] if raw else []) as runner:
-        if arguments.command == "ask":
-            return await terminal.ask(runner, arguments.text or sys.stdin.read(), raw=raw)
-        return await terminal.chat(runner, raw=raw)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may speak less than UTF-8
+    async with open_runner(settings, make(settings), [RawStdoutHandler()] if raw else []) as runner:
+        if arguments.command == "chat":
+            return await terminal.chat(runner, raw=raw)
+        question = sys.stdin.read() if arguments.text is None else _decoded(arguments.text)
+        return await terminal.ask(runner, question, raw=raw)
 
 
 def cli(arguments: Sequence[str] | None = None) -> int:
@@ -175,22 +216,40 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     for command in (chat_command, ask_command):
         command.add_argument("--raw", action="store_true", help="show all that the model says")
     parsed = parser.parse_args(arguments)
-    try:
+    with _one_line_for_mistakes():
         settings = Settings()
-        if parsed.command in {"chat", "ask"}:
+        if parsed.command not in {"chat", "ask"}:
+            return serve(settings)
+        try:
             return asyncio.run(talk(settings, parsed))
-        return serve(settings)
+        except KeyboardInterrupt:
+            return terminal.INTERRUPTED
+        except BrokenPipeError:  # `ask | head`: who reads has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+
+@contextmanager
+def _one_line_for_mistakes() -> Iterator[None]:
+    """A mistake in the settings ends the process with a message, not with a traceback."""
+    try:
+        yield
     except ValidationError as error:
         raise SystemExit("\n".join(_explained(error))) from None
-    except (models.UnknownModel, UnknownTool) as error:
+    except (BadSetting, models.UnknownModel, UnknownTool) as error:
         raise SystemExit(str(error)) from None
 
 
 def _explained(error: ValidationError) -> Iterator[str]:
     """Which settings are wrong, without their values: one of them may be a key."""
     for each in error.errors(include_input=False, include_url=False, include_context=False):
-        name = ".".join(str(part) for part in each["loc"])
-        yield f"LASTWORD_{name.upper()}: {each['msg']}" if name else each["msg"]
+        message = each["msg"].removeprefix("Value error, ")
+        yield f"{PREFIX}{str(each['loc'][0]).upper()}: {message}" if each["loc"] else message
+
+
+def _decoded(argument: str) -> str:
+    """Bytes of the command line that are not UTF-8 stand in it as lone surrogates."""
+    return os.fsencode(argument).decode(errors="replace")
 
 
 def _key(settings: Settings) -> str | None:
@@ -200,8 +259,9 @@ def _key(settings: Settings) -> str | None:
 def __getattr__(name: str) -> FastAPI:
     """`app`, made when an ASGI server asks for it and not when a test imports this module."""
     if name == "app":
-        globals()["app"] = app = build_app(Settings())
-        return app
+        with _one_line_for_mistakes():
+            globals()["app"] = app = build_app(Settings())
+            return app
     raise AttributeError(name)
 
 

@@ -19,7 +19,11 @@ class Settings(BaseSettings):
     """Everything has a safe default: without any, an offline agent on loopback."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", populate_by_name=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        dotenv_filtering="match_prefix",  # a `.env` may hold other programs' settings too
+        extra="forbid",
+        populate_by_name=True,
     )
 
     # The model
@@ -27,6 +31,7 @@ class Settings(BaseSettings):
     models: Names = []  # others of the same provider that a request may name
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    fast_stream: bool = True  # merge tokens that arrive together; off: the SDK's own stream
 
     # The agent
     protocol: str = "json_chat"
@@ -45,7 +50,7 @@ class Settings(BaseSettings):
     # Runs; times in seconds
     max_runs: int = Field(100, ge=1)
     run_timeout: float = Field(300.0, gt=0)
-    on_disconnect: Literal["continue", "cancel"] | float = 10.0
+    on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0)] = 10.0
     heartbeat: float = Field(15.0, gt=0)
     log_ttl: float = Field(3600.0, gt=0)
 

@@ -20,7 +20,7 @@ from agent.memory import Exchange, Memory
 from callbacks.filters.base import AnswerFilter
 from callbacks.handler import QUEUE_SIZE, FinalAnswerHandler, drain
 from stream.errors import Internal, LastwordError, RunTimeout, StorageLost
-from stream.events import Event, RunCancelled, RunCompleted, RunEnded, RunFailed
+from stream.events import Event, RunCancelled, RunCompleted, RunEnded
 from stream.log import Run, StreamLog
 
 logger = logging.getLogger("lastword")
@@ -79,7 +79,8 @@ class Execution:
         self._answering = asyncio.current_task()
         handler = FinalAnswerHandler(self._queue, self._parts.grammar)
         self.end = await self._outcome(handler)
-        if not isinstance(self.end, RunFailed):
+        cut_short = isinstance(self.end, RunCancelled) and handler.answer
+        if isinstance(self.end, RunCompleted) or cut_short:
             self.end = await self._remember(handler.answer, self.end)
         self._on_release(self.run, self.end)
         await self._queue.put(self.end)
@@ -92,7 +93,8 @@ class Execution:
         except asyncio.CancelledError:
             pass
         except Exception as error:  # noqa: BLE001  every failure ends the run with its code
-            return report(self.run, error).as_event()
+            if not self._stopping:  # else it is what a library makes of being cancelled
+                return report(self.run, error).as_event()
         if self._stopped_for:
             return self._stopped_for.as_event()
         return RunCancelled(handler.usage)
@@ -122,22 +124,30 @@ class Execution:
         exchange = Exchange(self.run.question, answer)
         try:
             await self._parts.memory.add(self.run.principal, self.run.thread_id, exchange)
-        except LastwordError as error:
-            return error.as_event()
+        except Exception as error:  # noqa: BLE001  the last word must be said, whatever happens
+            return report(self.run, error).as_event()
         return end
 
     async def _keep(self) -> None:
         """Drain the queue into the log, in batches, up to the end."""
+        complete = True
         try:
             async for batch in drain(self._queue):
-                await self._parts.log.append(self.run.id, batch)
+                # The agent must not wait for a log that is gone, so the rest is drained too.
+                complete = complete and await self._append(batch)
+            if not complete:
+                await self._append([StorageLost().as_event()])  # it may be back by now
+        finally:
+            self.ended.set()
+
+    async def _append(self, batch: list[Event]) -> bool:
+        try:
+            await self._parts.log.append(self.run.id, batch)
         except Exception as error:  # noqa: BLE001  whatever the storage raises
             report(self.run, error)
             self.stop(StorageLost())
-            async for _ in drain(self._queue):
-                pass  # the agent must not wait for a log that is gone
-        finally:
-            self.ended.set()
+            return False
+        return True
 
 
 def report(run: Run, error: Exception) -> LastwordError:

@@ -25,8 +25,13 @@ from stream.errors import (
     UpstreamUnavailable,
 )
 
-_CATALOGUE: tuple[tuple[type[Exception], LastwordError], ...] = (
-    (ContextOverflowError, UpstreamRejected("The conversation is too long for the model.")),
+_TOO_LONG = UpstreamRejected("The conversation is too long for the model.")
+_BY_CODE: dict[str, LastwordError] = {
+    "content_filter": ContentFiltered(),
+    "context_length_exceeded": _TOO_LONG,
+}
+_BY_KIND: tuple[tuple[type[Exception], LastwordError], ...] = (
+    (ContextOverflowError, _TOO_LONG),
     (ModelAuthenticationError, UpstreamRejected("The model's server refused this server's key.")),
     (ModelNotFoundError, UpstreamRejected("The model's server does not know this model.")),
     (ModelRateLimitError, UpstreamUnavailable("The model's server is at its rate limit.")),
@@ -42,12 +47,22 @@ def as_failure(error: Exception) -> LastwordError:
     """What the client is told. What is not known is `Internal`."""
     if isinstance(error, LastwordError):
         return error
-    if getattr(error, "code", None) == "content_filter":
-        return ContentFiltered()
-    for kind, failure in _CATALOGUE:
+    if failure := _BY_CODE.get(str(getattr(error, "code", ""))):
+        return failure
+    if isinstance(error, ModelTimeoutError) and not _has_waited(error):
+        return UpstreamUnavailable()
+    for kind, failure in _BY_KIND:
         if isinstance(error, kind):
             return failure
     return _by_status(getattr(error, "status_code", None))
+
+
+def _has_waited(timeout: BaseException) -> bool:
+    """Whether time ran out: openai's aiohttp transport calls a refused connection a timeout too."""
+    root = timeout
+    while root.__cause__:
+        root = root.__cause__
+    return root is timeout or isinstance(root, TimeoutError)
 
 
 def _by_status(status: object) -> LastwordError:

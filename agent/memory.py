@@ -47,11 +47,13 @@ class Memory:
         """Oldest first; empty for a thread that never was."""
         with _storage():
             kept = await self._saver.aget_tuple(_config(principal, thread_id))
-        values = kept.checkpoint["channel_values"][_CHANNEL] if kept else []
-        return [Exchange(*pair) for pair in values][-self._window :] if self._window else []
+            values = kept.checkpoint["channel_values"][_CHANNEL] if kept else []
+            return [Exchange(*pair) for pair in values][-self._window :] if self._window else []
 
     async def add(self, principal: str, thread_id: str, exchange: Exchange) -> None:
         """Remember an exchange. The caller sees to it that a thread has one run at a time."""
+        if not self._window:
+            return
         window = [*await self.load(principal, thread_id), exchange][-self._window :]
         checkpoint = empty_checkpoint()
         checkpoint["id"] = _ONE_ROW

@@ -17,7 +17,8 @@ from agent.fast_stream import (
     FastCompletions,
     only_text,
 )
-from agent.offline import OfflineChatModel
+from agent.offline.model import OfflineChatModel
+from stream.errors import UpstreamMalformed
 
 OFFLINE = "offline"
 CONNECT_TIMEOUT = 5.0
@@ -47,9 +48,12 @@ class OpenAICompatible(ChatOpenAI):
         """Most chunks are text and nothing else: a copy of one costs half of a new one."""
         text = only_text(chunk)
         if text is None or base_generation_info or default_chunk_class is not AIMessageChunk:
-            return super()._convert_chunk_to_generation_chunk(
-                chunk, default_chunk_class, base_generation_info
-            )
+            try:
+                return super()._convert_chunk_to_generation_chunk(
+                    chunk, default_chunk_class, base_generation_info
+                )
+            except (AttributeError, LookupError, TypeError, ValueError):
+                raise UpstreamMalformed from None  # langchain-openai believes every field's type
         metadata = {"model_provider": "openai"}
         message = _TEXT_MESSAGE.model_copy(
             update={"content": text, "additional_kwargs": {}, "response_metadata": metadata}
@@ -63,7 +67,12 @@ class OpenAICompatible(ChatOpenAI):
 
 
 def chat_model(
-    name: str, *, api_key: str | None = None, base_url: str | None = None, **settings: Any
+    name: str,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    fast_stream: bool = True,
+    **settings: Any,
 ) -> BaseChatModel:
     """The model of that name: `offline`, `openai:<name>`, or what `init_chat_model` knows."""
     if name == OFFLINE:
@@ -72,7 +81,9 @@ def chat_model(
     if not model:
         raise _not_a_name(name)
     if provider == "openai":
-        return openai_compatible(model, api_key=api_key, base_url=base_url, **settings)
+        return openai_compatible(
+            model, api_key=api_key, base_url=base_url, fast_stream=fast_stream, **settings
+        )
     try:
         model_of_provider: BaseChatModel = init_chat_model(name, **settings)
     except ImportError as error:
@@ -95,12 +106,21 @@ def _not_a_name(name: str) -> UnknownModel:
 
 
 def openai_compatible(
-    model: str, *, api_key: str | None = None, base_url: str | None = None, **settings: Any
-) -> OpenAICompatible:
-    """A model on an OpenAI-compatible server, with timeouts that fit a stream."""
+    model: str,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    fast_stream: bool = True,
+    **settings: Any,
+) -> ChatOpenAI:
+    """A model on an OpenAI-compatible server, with timeouts that fit a stream.
+
+    Without `fast_stream` the SDK's own stream is used, as langchain-openai does.
+    """
     read = max(FIRST_TOKEN_TIMEOUT, BETWEEN_TOKENS_TIMEOUT)
     timeout = httpx2.Timeout(read, connect=CONNECT_TIMEOUT)
-    return OpenAICompatible(
+    kind = OpenAICompatible if fast_stream else ChatOpenAI
+    return kind(
         model=model,
         api_key=api_key or NO_KEY,
         base_url=base_url,
@@ -109,7 +129,8 @@ def openai_compatible(
         use_responses_api=False,
         max_retries=RETRIES,
         timeout=timeout,
-        stream_chunk_timeout=None,  # a task per chunk; fast_stream has its own
+        # A task per chunk: fast_stream has timeouts of its own.
+        stream_chunk_timeout=None if fast_stream else BETWEEN_TOKENS_TIMEOUT,
         http_async_client=DefaultAioHttpClient(timeout=timeout),
         **settings,
     )
@@ -117,7 +138,7 @@ def openai_compatible(
 
 async def close(model: BaseChatModel) -> None:
     """Close the model's connections, if it has any of ours."""
-    if isinstance(model, OpenAICompatible):
+    if isinstance(model, ChatOpenAI):
         await model.root_async_client.close()
 
 

@@ -16,11 +16,13 @@ from agent.memory import Exchange
 from agent.metrics import Metrics
 from stream.errors import BadRequest, Busy, Conflict, NotFound, ServerShutdown
 from stream.events import RunEnded, RunStarted
-from stream.log import START, Cursor, Entry, Run, follow, is_end
+from stream.log import START, Cursor, Entry, Run, follow, is_over
 from stream.transcript import Transcript
 
 OnDisconnect: TypeAlias = Literal["continue", "cancel"] | float
 """What a run does without a reader: goes on, ends at once, or ends after so many seconds."""
+ARRIVAL = 10.0
+"""Seconds in which the first reader must come."""
 _GRACE = {"continue": None, "cancel": 0.0}
 OnConflict: TypeAlias = Literal["reject", "interrupt"]
 Thread: TypeAlias = tuple[str, str]
@@ -56,7 +58,7 @@ class _Audience:
         self._grace = _GRACE[on_disconnect] if isinstance(on_disconnect, str) else on_disconnect
         self._readers = 0
         self._leaving: asyncio.TimerHandle | None = None
-        self._maybe_gone()  # also before the first reader came
+        self._wait(ARRIVAL)  # whoever asked may have left before reading a word
 
     def join(self) -> None:
         self._readers += 1
@@ -73,9 +75,14 @@ class _Audience:
             self._leaving = None
 
     def _maybe_gone(self) -> None:
-        if self._readers == 0 and self._grace is not None and not self._execution.end:
+        if self._readers == 0 and not self._execution.end:
+            self._wait()
+
+    def _wait(self, at_least: float = 0.0) -> None:
+        if self._grace is not None:
+            seconds = max(self._grace, at_least)
             loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(self._grace, self._execution.stop)
+            self._leaving = loop.call_later(seconds, self._execution.stop)
 
 
 class Runner:
@@ -127,10 +134,10 @@ class Runner:
         execution = Execution(run, self._parts, request.settings, self._release)
         self._threads[thread] = execution  # before the first await: the place is taken
         try:
-            await self._parts.log.create(run)
-            await self._parts.log.append(run.id, [RunStarted(run.id, run.thread_id)])
+            await self._open(run)
         except BaseException:
             del self._threads[thread]
+            execution.ended.set()  # somebody may be waiting for the thread
             raise
         self.metrics.started()
         patience = request.on_disconnect
@@ -159,10 +166,9 @@ class Runner:
                 audience.leave()
 
     async def is_over(self, run_id: str, after: Cursor, *, principal: str) -> bool:
-        """Whether nothing comes after this cursor, now or later. Raises `NotFound`."""
+        """Whether nothing comes after this cursor. Raises `NotFound`, `BadRequest`."""
         await self.find(run_id, principal=principal)
-        last = await self._parts.log.last(run_id)
-        return is_end(last.event) and last.cursor == after
+        return await is_over(self._parts.log, run_id, after)
 
     async def find(self, run_id: str, *, principal: str) -> Run:
         """The run. Raises `NotFound`, for another's run too."""
@@ -187,7 +193,9 @@ class Runner:
         execution = self._threads.get((principal, run.thread_id))
         if execution and execution.run.id == run_id:
             execution.stop()
-            await execution.ended.wait()
+        last = await self._parts.log.last(run_id)
+        async for _ in follow(self._parts.log, run_id, last.cursor, self._policy.heartbeat):
+            pass
 
     async def conversation(self, thread_id: str, *, principal: str) -> list[Exchange]:
         """What the thread remembers, oldest first. Raises `StorageLost`."""
@@ -198,6 +206,12 @@ class Runner:
         if (principal, thread_id) in self._threads:
             raise Conflict
         await self._parts.memory.forget(principal, thread_id)
+
+    async def _open(self, run: Run) -> None:
+        await self._parts.log.create(run)
+        await self._parts.log.append(run.id, [RunStarted(run.id, run.thread_id)])
+        if self._closing:  # in the meantime; nobody knows of this run yet
+            raise ServerShutdown
 
     async def _make_room(self, thread: Thread, on_conflict: OnConflict) -> None:
         while other := self._threads.get(thread):

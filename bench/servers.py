@@ -51,6 +51,7 @@ SERVERS = {
     "fastapi-astream": Server(uvicorn("bench.astream:app")),
     "tutorial": Server(uvicorn("bench.tutorial:app")),
     "lastword": Server(uvicorn("main:app"), env=LASTWORD),
+    "lastword-sdk": Server(uvicorn("main:app"), env=LASTWORD | {"LASTWORD_FAST_STREAM": "false"}),
     "lastword-text": Server(uvicorn("main:app"), accept="text/plain", env=LASTWORD),
 }
 MODEL = Server("", path="/v1/chat/completions")  # asked directly: what the bench itself takes

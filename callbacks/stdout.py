@@ -17,6 +17,13 @@ from callbacks.filters.registry import FILTERS
 from callbacks.handler import WantsTokens, message_of
 from stream.events import AnswerDelta
 
+_UNSPEAKABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """Without control characters: a model's words must not move the cursor or set the title."""
+    return text.translate(_UNSPEAKABLE)
+
 
 class StdoutHandler(WantsTokens, BaseCallbackHandler):
     """Prints the final answer as it is written, and a newline after it.
@@ -95,7 +102,7 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
 
     def _write(self, text: str) -> None:
         # Looked up late: notebooks and tests put another stream in its place.
-        print(text, end="", file=self._file or sys.stdout, flush=True)
+        print(printable(text), end="", file=self._file or sys.stdout, flush=True)
 
 
 class RawStdoutHandler(WantsTokens, BaseCallbackHandler):
@@ -108,7 +115,7 @@ class RawStdoutHandler(WantsTokens, BaseCallbackHandler):
 
     def on_llm_new_token(self, token: str | list[Any], **_: Any) -> None:
         text = token if isinstance(token, str) else text_of(token)
-        print(text, end="", file=self._file or sys.stdout, flush=True)
+        print(printable(text), end="", file=self._file or sys.stdout, flush=True)
 
     def on_llm_end(self, response: LLMResult, **_: Any) -> None:
         print(file=self._file or sys.stdout, flush=True)

@@ -63,6 +63,12 @@ def is_end(event: Event) -> bool:
     return isinstance(event, RunCompleted | RunFailed | RunCancelled)
 
 
+async def is_over(log: StreamLog, run_id: str, after: Cursor) -> bool:
+    """Whether nothing comes after this cursor, now or later. Raises `NotFound`, `BadRequest`."""
+    last = await log.last(run_id)
+    return not await log.read(run_id, after, 0) and is_end(last.event)
+
+
 async def follow(
     log: StreamLog, run_id: str, after: Cursor, heartbeat: float
 ) -> AsyncIterator[list[Entry]]:
@@ -70,6 +76,8 @@ async def follow(
 
     An empty batch says that nothing came for `heartbeat` seconds.
     """
+    if after != START and await is_over(log, run_id, after):
+        return
     while True:
         batch = await log.read(run_id, after, heartbeat)
         yield batch

@@ -49,12 +49,13 @@ class MemoryLog:
         kept.readers.clear()
 
     async def last(self, run_id: str) -> Entry:
-        events = self._kept(run_id).events
+        if not (events := self._kept(run_id).events):
+            raise NotFound("Nothing has been said in this run.")
         return Entry(Cursor(str(len(events))), events[-1])
 
     async def read(self, run_id: str, after: Cursor, wait: float) -> list[Entry]:
         kept = self._kept(run_id)
-        start = _position(after)
+        start = _position(after, len(kept.events))
         if start >= len(kept.events) and wait > 0:
             await _wait_for_append(kept, wait)
         batch = kept.events[start : start + MAX_BATCH]
@@ -79,9 +80,12 @@ class MemoryLog:
             del self._runs[run_id]
 
 
-def _position(cursor: Cursor) -> int:
+def _position(cursor: Cursor, events: int) -> int:
+    """Only a cursor as we write them: one from elsewhere would wait for what never comes."""
     if cursor.isascii() and cursor.isdecimal() and len(cursor) < 16:
-        return int(cursor)
+        position = int(cursor)
+        if position <= events and cursor == str(position):
+            return position
     raise BadRequest("is not a cursor of this run", field="after")
 
 

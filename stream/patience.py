@@ -49,7 +49,7 @@ class Patience:
         now = self._loop.time()
         since = now if self._since is None else self._since
         if now - since >= self.seconds and self._task:
-            self._lost = True
+            self._lost, self._timer = True, None
             self._task.cancel()
         else:
             self._timer = self._loop.call_at(since + self.seconds, self._look)

@@ -45,10 +45,10 @@ class Access:
 
     def _refuse_other_pages(self, request: HTTPConnection) -> None:
         """Without a key, a page elsewhere could ask in its visitor's name, with an image tag."""
-        origin = request.headers.get("origin")
+        origin, host = request.headers.get("origin"), request.headers.get("host")
         if origin in self._origins:
             return
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
             raise Forbidden("Pages of other origins may not use this server.")
         if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             raise Forbidden("Pages of other origins may not use this server.")
@@ -56,11 +56,19 @@ class Access:
 
 def _refuse_other_machines(request: HTTPConnection) -> None:
     """A server without keys is for this machine, by whatever name or address it is called."""
-    if request.url.hostname not in _LOCAL_NAMES:  # a foreign name may be rebound to 127.0.0.1
+    # Not `request.url`: for a header that it cannot read it takes the server's own name.
+    if _hostname(request.headers.get("host", "")) not in _LOCAL_NAMES:  # it may be rebound to us
         raise Forbidden("Without API keys this server answers only to localhost.")
     address = (request.scope.get("server") or ("127.0.0.1",))[0]
     if not is_loopback(address):
         raise Forbidden("Without API keys this server answers only on a loopback address.")
+
+
+def _hostname(authority: str) -> str | None:
+    try:
+        return urlsplit(f"//{authority}").hostname
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str) -> bool:

@@ -38,6 +38,7 @@ Text = Annotated[
     Field(min_length=1, max_length=MAX_TEXT, description="What the user says."),
     AfterValidator(_sayable),
 ]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=3600)]
 ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 
 
@@ -55,8 +56,8 @@ class ChatRequest(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     stream: bool = True
     include: Annotated[list[sse.Extra], Field(max_length=3)] = list(sse.DEFAULT_EXTRAS)
-    on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0, le=3600)] | None = (
-        Field(None, description="Go on, end at once, or end after so many seconds.")
+    on_disconnect: Literal["continue", "cancel"] | Seconds | None = Field(
+        None, description="Go on, end at once, or end after so many seconds."
     )
     on_conflict: OnConflict = "reject"
 
@@ -146,11 +147,7 @@ async def _streamed(
 ) -> Response:
     """Plain text; its head waits for the first character, so that a failure has a status."""
     pieces = _pieces(batches)
-    try:
-        first = await anext(pieces, b"")
-    except BaseException:
-        await pieces.aclose()
-        raise
+    first = await anext(pieces, b"")
 
     async def body() -> AsyncGenerator[bytes, None]:
         async with aclosing(pieces):

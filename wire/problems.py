@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream.errors import BadRequest, LastwordError, NotFound, TooLarge
+from stream.errors import BadRequest, Internal, LastwordError, NotFound, TooLarge
 
 MAX_REPORTED = 5
 _BY_STATUS: dict[int, type[LastwordError]] = {404: NotFound}
@@ -20,6 +20,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LastwordError, _on_ours)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_bug)
 
 
 def problem(
@@ -86,6 +87,11 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     ]
     summary = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
     return problem(BadRequest(summary), errors=errors)
+
+
+async def _on_bug(_: Request, __: Exception) -> JSONResponse:
+    """Starlette raises it again once this is sent, and so it is logged."""
+    return problem(Internal())
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -1,6 +1,7 @@
 """`json_chat`: the model replies with one JSON blob, an action or the final answer."""
 
 import json
+import re
 from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -32,6 +33,10 @@ To answer the user:
 Use a tool when it helps, and answer as soon as you can. The user sees only the
 text of "Final Answer", never this format and never a tool's response."""
 
+ATTEMPT = re.compile(
+    r"""["']action(_input)?["']\s*:|"action"|(\A|```(json)?)\s*\{\s*["']?\w*\Z""", re.IGNORECASE
+)
+"""A key of the blob, or a blob that was cut off in its first key."""
 NO_TOOLS = "(none: answer by yourself)"
 TOOL_RESPONSE = """\
 TOOL RESPONSE
@@ -64,7 +69,7 @@ class JsonChat:
         )
 
     def is_plain_text_answer(self, text: str) -> bool:
-        return bool(text.strip()) and '"action"' not in text
+        return bool(text.strip()) and not ATTEMPT.search(text)
 
     def render_answer(self, message: AIMessage) -> AIMessage:
         return AIMessage(_blob("Final Answer", message.text))

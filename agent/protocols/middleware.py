@@ -86,7 +86,7 @@ class SpeakText(AgentMiddleware[AgentState[Any], Any]):
                 return _tool_call(message, reply.action, request.tools)
             if finish_reason_of(message) == "content_filter":
                 raise ContentFiltered
-            messages += [message, HumanMessage(self._objection(reply.action))]
+            messages += [AIMessage(message.text), HumanMessage(self._objection(reply.action))]
         if reply.action:
             raise IterationLimit
         if self.protocol.is_plain_text_answer(message.text):
@@ -128,7 +128,8 @@ def _rounds(messages: Sequence[AnyMessage]) -> int:
 
 
 def _answer(message: AIMessage, answer: str) -> AIMessage:
-    return message.model_copy(update={"content": answer})
+    # A call that the model made natively, unasked, must not run after an answer.
+    return message.model_copy(update={"content": answer, "tool_calls": []})
 
 
 def _tool_call(

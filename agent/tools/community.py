@@ -11,10 +11,16 @@ with warnings.catch_warnings():
     from langchain_community.agent_toolkits.load_tools import get_all_tool_names, load_tools
 
 
+NOT_FOR_SERVERS = frozenset({"human", "read_file"})
+"""Tools that ask who sits at the server, or show its files to whoever asks."""
+
+
 def load(name: str) -> BaseTool:
     """The tool of that name. Raises `UnknownTool`."""
     if name not in get_all_tool_names():
         raise UnknownTool(f"{name!r} is neither a tool of Lastword nor of langchain-community.")
+    if name in NOT_FOR_SERVERS:
+        raise UnknownTool(f"The tool {name!r} is for an agent at one's own desk, not for a server.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -95,7 +95,7 @@ class _Value:
         self.parts.append(piece.text)
         self.quoted, self.complete = piece.quoted, piece.complete
         if self.complete:
-            self.parts = [self.text]
+            self.parts = [self.text]  # once: an action is looked at again with every token
 
     def parsed(self) -> Any:
         """What a tool is given: the string, or the parsed JSON, or nothing at all as `{}`."""

@@ -7,8 +7,10 @@ Of a key given twice the first counts, because it is out already.
 It reads what models write, which is a little more than JSON: raw newlines in
 strings, escapes that do not exist (`\s` and `\u12` stay as they are, `\'` is an
 apostrophe), a comma before the closing brace. Of a number only the characters are
-checked, of a nested value nothing: the reader looks for its end. What comes out can always be encoded: two halves of a surrogate pair
-are joined, wherever they come from, and half a pair is U+FFFD.
+checked, and of a nested value nothing: the reader looks for its end.
+
+What comes out can always be encoded: two halves of a surrogate pair are joined,
+wherever they come from, and half a pair is U+FFFD.
 """
 
 import re

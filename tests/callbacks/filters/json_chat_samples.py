@@ -200,7 +200,7 @@ def endless(size: int) -> list[str]:
         '{"' + "k" * size,
         '{"x": "' + "\\" * size,
         '{"x": [' + '"", ' * (size // 4),
-        '{"action": "' + "a" * size,
+        '{"action": "' + "a" * (size // 2) + '", "action_input": "' + "b\\n" * (size // 6),
         '{"action_input": "' + "a\\n" * (size // 3) + '", "action": "Final Answer"}',
         answer + '"' + "a" * size + '"}',
         answer + '"' + "\\" * size,

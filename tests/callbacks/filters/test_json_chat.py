@@ -1,6 +1,7 @@
 """The `json_chat` grammar: against a naive reader, against LangChain's, and example by example."""
 
 import itertools
+import tracemalloc
 import warnings
 
 import pytest
@@ -198,6 +199,11 @@ def langchain(text: str):
         ("- like so\n    ```py\n    x\n    ```\n```" + DECOY, "no"),
         ("a ```js``` b\n```" + DECOY, "no"),
         ("[1] it is\n```" + DECOY, "no"),
+        ("[```x\n```" + DECOY, "no"),
+        ("```py\nx ```\n``` ```" + DECOY, "no"),
+        ("```py\n``` ```x\n```" + DECOY, "no"),
+        ("a ```\n```x\n```" + DECOY, None),
+        ("a ```x `" + DECOY, None),
         ("```json5\n" + DECOY, None),
         ("```jso" + DECOY, None),
         ("```\nx\n" + DECOY, None),
@@ -268,6 +274,26 @@ def test_an_answer_cut_short_or_broken(text, expected):
 )
 def test_an_action_runs_only_with_all_of_its_input(text, expected):
     assert action(text) == expected
+
+
+@pytest.mark.parametrize(
+    "start", ['{"action": 7, "action_input": "', '{"x": "', '{"x": [', '{"', DECOY]
+)
+def test_what_can_be_neither_answer_nor_action_is_not_kept(start):
+    grammar = JsonChatFilter()
+    grammar.feed(Chunk(start))
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            assert grammar.feed(Chunk("much more ")) == []
+        assert tracemalloc.get_traced_memory()[1] < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_answer_does_not_go_on_in_a_later_string():
+    pieces = [START + '"yes", "thought": "I', " think", '"}']
+    assert read(JsonChatFilter(), pieces) == Reading("yes", None)
 
 
 def test_an_input_nested_too_deep_to_parse_stays_text():

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from agent.arithmetic import understand
+from agent.offline.arithmetic import understand
 
 CONNECT = (
     "To talk to a real model, set `OPENAI_API_KEY`, or `OPENAI_BASE_URL` for a compatible server, "

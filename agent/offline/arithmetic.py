@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial, reduce
 from typing import NamedTuple
 
-from agent.words import Word, clean, cut
+from agent.offline.words import Word, clean, cut
 
 MAX_DEPTH = 32
 NO_RESULT = "0"

@@ -26,9 +26,9 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field
 
+from agent.offline.rules import Answer, Conversation, Exchange, Intention, ToolCall, decide
 from agent.protocols.base import TextProtocol
 from agent.protocols.json_chat import JsonChat
-from agent.rules import Answer, Conversation, Exchange, Intention, ToolCall, decide
 from callbacks.filters.base import read_reply
 from callbacks.filters.registry import FILTERS
 

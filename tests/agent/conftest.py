@@ -1,0 +1,8 @@
+"""asyncio to run async tests with."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -1,0 +1,401 @@
+"""The fast stream: the same as the SDK's own, and how it fails."""
+
+import asyncio
+import copy
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import fast_stream, models
+from agent.fast_stream import FastCompletions, merged
+from agent.models import OpenAICompatible
+from stream.errors import (
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+from tests.agent.models import model_on
+from tests.replies import Close, Raw, Reply, Stall, cut_text, head
+from tests.upstream import Upstream
+
+pytestmark = pytest.mark.anyio
+TEXT = 'grüße, 世界 🤙 "\\u00e9" data: [DONE]\n\n'
+
+
+# Merging.
+
+
+def frame(text: Any = None, /, finish: str | None = None, usage: Any = None, **delta: Any) -> dict:
+    choice = {"index": 0, "delta": {"content": text, **delta}, "finish_reason": finish}
+    return {"id": "1", "choices": [choice], "usage": usage}
+
+
+def with_choice(text: str, **fields: Any) -> dict:
+    built = frame(text)
+    built["choices"][0] |= fields
+    return built
+
+
+def texts_of(frames: list[dict]) -> list[str]:
+    return [frame["choices"][0]["delta"]["content"] for frame in frames]
+
+
+TEXT_FRAMES = st.one_of(
+    st.text(max_size=3).map(frame),
+    st.builds(frame, st.text(max_size=3), role=st.just("assistant")),
+    st.builds(frame, st.text(max_size=3), refusal=st.none(), tool_calls=st.just([])),
+)
+OTHER_FRAMES = st.one_of(
+    st.builds(frame, st.text(max_size=3), finish=st.sampled_from(["stop", "length"])),
+    st.builds(frame, st.text(max_size=3), usage=st.just({"prompt_tokens": 1})),
+    st.builds(frame, st.none(), tool_calls=st.just([{"index": 0}])),
+    st.builds(frame, st.text(max_size=3), reasoning_content=st.just("Hm")),
+    st.builds(with_choice, st.text(max_size=3), logprobs=st.just({"content": []})),
+    st.builds(with_choice, st.text(max_size=3), index=st.just(1)),
+    st.builds(with_choice, st.just(""), delta=st.sampled_from([{}, None, {"content": None}])),
+    st.just({"choices": [], "usage": {"prompt_tokens": 1}}),
+    st.just({"choices": None}),
+    st.just({}),
+    st.just({"choices": [frame("a")["choices"][0]] * 2}),
+)
+
+
+@given(
+    st.lists(
+        st.one_of(TEXT_FRAMES.map(lambda f: ("text", f)), OTHER_FRAMES.map(lambda f: ("other", f)))
+    )
+)
+def test_merging_joins_text_and_nothing_else(tagged: list[tuple[str, dict]]) -> None:
+    expected: list[Any] = []
+    for kind, each in tagged:
+        text = texts_of([each])[0] if kind == "text" else None
+        if kind == "other":
+            expected.append(each)
+        elif expected and isinstance(expected[-1], str):
+            expected[-1] += text
+        else:
+            expected.append(text)
+    originals = [each for _, each in tagged]
+    result = list(merged(copy.deepcopy(originals)))
+    assert len(result) == len(expected)
+    for got, wanted in zip(result, expected, strict=True):
+        assert (texts_of([got])[0] if isinstance(wanted, str) else got) == wanted
+
+
+def test_a_merged_frame_keeps_what_stands_around_the_text() -> None:
+    first, second = frame("a", role="assistant"), frame("b")
+    assert list(merged([first, second])) == [frame("ab", role="assistant")]
+
+
+# The same as the plain path.
+
+
+@asynccontextmanager
+async def plain_model_on(upstream: Upstream, **settings: Any) -> AsyncIterator[OpenAICompatible]:
+    """The same model with the SDK's own stream."""
+    async with model_on(upstream, **settings) as model:
+        model.async_client = model.root_async_client.chat.completions
+        yield model
+
+
+MODELS = {"fast": model_on, "plain": plain_model_on}
+
+
+async def read(model: OpenAICompatible, **options: Any) -> Any:
+    """The whole message, summed up."""
+    whole: Any = None
+    async for chunk in model.astream("Hi", **options):
+        whole = chunk if whole is None else whole + chunk
+    return whole
+
+
+def comparable(message: Any) -> dict:
+    return message.model_dump(exclude={"id"})
+
+
+TOOL_CALL = [
+    {
+        "tool_calls": [
+            {"index": 0, "id": "1", "type": "function", "function": {"name": "t", "arguments": ""}}
+        ]
+    },
+    {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": '}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]},
+]
+REPLIES = {
+    "as usual": Reply(tokens=cut_text(TEXT, 1)),
+    "no usage": Reply(tokens=["a", "b"], usage=(0, 0)),
+    "CRLF": Reply(tokens=cut_text(TEXT, 2), eol="\r\n"),
+    "no space": Reply(tokens=cut_text(TEXT, 2), space=False),
+    "byte by byte": Reply(tokens=cut_text(TEXT, 5), split=1),
+    "byte by byte, CRLF": Reply(tokens=cut_text(TEXT, 5), split=1, eol="\r\n"),
+    "inside characters": Reply(tokens=cut_text(TEXT, 3), split=7),
+    "all at once": Reply(tokens=cut_text(TEXT * 30, 1), coalesce=1000),
+    "in bursts": Reply(tokens=cut_text(TEXT * 10, 3), coalesce=7, split=100),
+    "no [DONE]": Reply(tokens=cut_text(TEXT, 4), done=False),
+    "comments": Reply(tokens=[b": keepalive\n\n", "a", b":\n\n:x\n\n", "b"]),
+    "tool call": Reply(tokens=["Let me see. ", *TOOL_CALL], finish_reason="tool_calls", coalesce=9),
+    "cut": Reply(tokens=["a"], finish_reason="length"),
+    "filtered": Reply(tokens=["a"], finish_reason="content_filter"),
+    "empty": Reply(tokens=[]),
+    "a very long token": Reply(tokens=["x" * 300_000], split=50_000),
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=list(REPLIES))
+async def test_says_the_same_as_the_plain_path(upstream, reply: Reply) -> None:
+    upstream.default = lambda _: reply
+    said = {}
+    for name, model_for in MODELS.items():
+        async with model_for(upstream) as model:
+            said[name] = comparable(await read(model))
+    assert said["fast"] == said["plain"]
+    texts = [token for token in reply.tokens if isinstance(token, str)]
+    assert said["fast"]["content"] == "".join(texts)
+
+
+async def test_asks_the_same_as_the_plain_path(upstream) -> None:
+    for model_for in MODELS.values():
+        async with model_for(upstream, temperature=0.5) as model:
+            await read(model, stop=["x"])
+    fast, plain = (request.body for request in upstream.requests)
+    assert fast == plain
+
+
+async def test_the_plain_path_takes_what_the_fast_one_does_not(upstream) -> None:
+    async with model_on(upstream) as model:
+        assert isinstance(model.async_client, FastCompletions)
+        assert "Hello there." in (await read(model, extra_headers={"X-Own": "1"})).content
+        assert upstream.requests[0].headers["x-own"] == "1"
+        whole = await model.async_client.create(model="test", messages=[])
+        assert "Hello there." in whole.choices[0].message.content
+        assert model.async_client.with_raw_response
+
+
+async def test_frames_without_data_are_passed_over(upstream) -> None:
+    """The SDK's own stream takes them for broken JSON."""
+    upstream.script(Reply(tokens=["a", b"event: x\n\n", "b", b"id: 1\nretry: 5\n\n"]))
+    async with model_on(upstream) as model:
+        assert (await read(model)).content == "ab"
+
+
+async def test_text_that_arrived_together_is_one_chunk(upstream) -> None:
+    upstream.script(Reply(tokens=cut_text("x" * 100, 1), coalesce=1000))
+    async with model_on(upstream) as model:
+        chunks = [chunk.content async for chunk in model.astream("Hi")]
+    assert "".join(chunks) == "x" * 100
+    assert len([chunk for chunk in chunks if chunk]) < 10
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_connection_serves_again(upstream, done: bool) -> None:
+    opened = 0
+    count = type(upstream)._connection
+
+    async def counted(*args: Any) -> None:
+        nonlocal opened
+        opened += 1
+        await count(upstream, *args)
+
+    upstream._connection = counted  # read at each new connection
+    async with model_on(upstream) as model:
+        for _ in range(5):
+            upstream.script(Reply(done=done))
+            await read(model)
+    assert opened == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (rb"\ud83e\udd19", "🤙"),
+        (rb"a\ud800b", "a\ud800b"),
+        (rb"\udc00", "\udc00"),
+    ],
+)
+async def test_surrogate_escapes(upstream, source: bytes, text: str) -> None:
+    upstream.script(
+        Reply(tokens=[_data(b'{"choices":[{"index":0,"delta":{"content":"%b"}}]}' % source)])
+    )
+    async with model_on(upstream) as model:
+        assert (await read(model)).content == text
+
+
+# Failing.
+
+
+def _data(payload: bytes) -> bytes:
+    return b"data: %b\n\n" % payload
+
+
+MALFORMED = [
+    b"{",
+    b"",
+    b"nonsense",
+    b"[]",
+    b"1",
+    b'{"choices": 1}',
+    b'{"choices": [1]}',
+    b'{"choices": [{}]}',
+    b'{"choices": [{"delta": []}]}',
+    b'{"choices": [{"delta": {"tool_calls": [3]}}]}',
+    b'{"choices": [], "usage": 3}',
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("payload", MALFORMED, ids=lambda payload: payload[:30])
+@pytest.mark.parametrize("coalesce", [1, 100])
+async def test_malformed_after_what_was_fine(upstream, payload: bytes, coalesce: int) -> None:
+    upstream.script(Reply(tokens=["a", "b", _data(payload), "c"], coalesce=coalesce))
+    assert await failure(upstream) == ("ab", UpstreamMalformed)
+
+
+@pytest.mark.parametrize("coalesce", [1, 100])
+async def test_an_error_in_the_stream(upstream, coalesce: int) -> None:
+    error = _data(b'{"error": {"message": "sk-secret"}}')
+    upstream.script(Reply(tokens=["a", "b", error, "c"], coalesce=coalesce))
+    assert await failure(upstream) == ("ab", UpstreamUnavailable)
+
+
+async def failure(upstream: Upstream) -> tuple[str, type[Exception]]:
+    """What was said before the failure, and which it was."""
+    said, error = "", None
+    async with model_on(upstream) as model:
+        try:
+            async for chunk in model.astream("Hi"):
+                said += chunk.content
+        except Exception as caught:
+            error = caught
+    assert "secret" not in str(error)
+    return said, type(error)
+
+
+TRUNCATED = {
+    "an end without a finish reason": Reply(tokens=["a"], finish_reason=None),
+    "no [DONE] either": Reply(tokens=["a"], finish_reason=None, done=False),
+    "a clean end in the middle": Close(after=1, tokens=["a", "b"], how="end"),
+    "FIN": Close(after=1, tokens=["a", "b"], how="eof"),
+    "RST": Close(after=1, tokens=["a", "b"], how="reset"),
+    "in the middle of a frame": Close(after=2, tokens=["a", b'data: {"choices"', "b"], how="end"),
+}
+
+
+@pytest.mark.parametrize("reply", TRUNCATED.values(), ids=list(TRUNCATED))
+async def test_a_stream_that_ends_early(upstream, reply: Reply) -> None:
+    upstream.script(reply)
+    said, kind = await failure(upstream)
+    assert kind is UpstreamTruncated
+    assert said in {"a", ""}  # an RST may overtake what was sent
+
+
+async def test_a_last_line_without_its_end(upstream) -> None:
+    content = _data(json.dumps(frame("a", finish="stop")).encode()) + b"data: [DONE]"
+    upstream.script(Raw(content, "text/event-stream"))
+    async with model_on(upstream) as model:
+        assert (await read(model)).content == "a"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("text/html", UpstreamMalformed),
+        ("application/json", UpstreamMalformed),
+        ("text/event-stream", UpstreamTruncated),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"<html>\n</html>\n", b"data-\n\n"])
+async def test_no_stream_at_all(upstream, content: bytes, content_type: str, kind) -> None:
+    upstream.script(Raw(content, content_type))
+    assert await failure(upstream) == ("", kind)
+
+
+async def test_a_line_that_never_ends(upstream, monkeypatch) -> None:
+    monkeypatch.setattr(fast_stream, "MAX_FRAME", 100_000)
+    upstream.script(Reply(tokens=["a", b"data: " + b"x" * 200_000], split=10_000))
+    assert await failure(upstream) == ("a", UpstreamMalformed)
+
+
+class Silent(Raw):
+    """A head that promises a body which never comes."""
+
+    def head(self) -> bytes:
+        return head(200, "text/event-stream", length=1000)
+
+
+@pytest.mark.parametrize(
+    ("constant", "reply", "said"),
+    [
+        ("FIRST_TOKEN_TIMEOUT", Silent(b""), ""),
+        ("FIRST_TOKEN_TIMEOUT", Silent(b"data: "), ""),
+        ("BETWEEN_TOKENS_TIMEOUT", Stall(after=1, tokens=["a", "b"]), "a"),
+    ],
+    ids=["no byte", "no frame", "no next"],
+)
+async def test_silence(upstream, monkeypatch, constant: str, reply, said: str) -> None:
+    monkeypatch.setattr(fast_stream, constant, 0.5 if said else 0.05)
+    upstream.script(reply)
+    assert await failure(upstream) == (said, UpstreamTimeout)
+    await upstream.until(lambda: upstream.open == 0)
+
+
+async def test_silence_before_the_head(upstream, monkeypatch) -> None:
+    monkeypatch.setattr(models, "FIRST_TOKEN_TIMEOUT", 0.05)
+    monkeypatch.setattr(models, "BETWEEN_TOKENS_TIMEOUT", 0.05)
+    monkeypatch.setattr(models, "RETRIES", 0)
+    upstream.script(Stall(after=-1))
+    said, kind = await failure(upstream)
+    assert said == ""
+    assert issubclass(kind, openai.APITimeoutError)
+
+
+DONE = _data(json.dumps(frame("a", finish="stop")).encode()) + _data(b"[DONE]")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Stall(after=1, tokens=[DONE, "never"]),
+        Close(after=1, tokens=[DONE, "never"], how="eof"),
+        Reply(tokens=[DONE, "ignored", b"data: {"]),
+    ],
+    ids=["goes on", "breaks off", "says more"],
+)
+async def test_what_comes_after_done_does_not_matter(upstream, monkeypatch, reply) -> None:
+    monkeypatch.setattr(fast_stream, "DRAIN_TIMEOUT", 0.05)
+    async with model_on(upstream) as model:
+        for _ in range(2):
+            upstream.script(reply)
+            assert (await read(model)).content == "a"
+
+
+async def test_leaving_closes_the_connection(upstream) -> None:
+    upstream.script(Stall(after=1, tokens=["a", "b"]))
+    async with model_on(upstream) as model:
+        task = asyncio.create_task(read(model))
+        await upstream.until(lambda: upstream.requests and upstream.requests[0].sent)
+        task.cancel()
+        await upstream.until(lambda: upstream.cancelled == 1)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("how", ["eof", "reset"])
+async def test_retries_before_the_first_token_only(upstream, how: str) -> None:
+    upstream.script(Close(after=-1, how=how))
+    async with model_on(upstream) as model:
+        assert (await read(model)).content
+        assert len(upstream.requests) == 2
+    for _ in range(3):
+        upstream.script(Close(after=-1, how=how))
+    async with model_on(upstream) as model:
+        with pytest.raises(openai.APIConnectionError):
+            await read(model)
+    assert len(upstream.requests) == 5

@@ -1,0 +1,122 @@
+"""The terminal's handlers, with real agents."""
+
+import io
+
+import pytest
+from langchain_core.tools import tool
+
+from agent.build import build_agent
+from agent.offline.model import OfflineChatModel
+from callbacks.stdout import RawStdoutHandler, StdoutHandler
+from tests.agent.models import model_on, sync_model_on
+from tests.replies import blob, final
+
+QUESTION = "What is 3 squared?"
+MODEL = OfflineChatModel(tokens_per_second=0)
+
+
+def ask(handler, text: str = QUESTION, model=MODEL) -> str:
+    return (
+        build_agent(model).invoke({"messages": text}, {"callbacks": [handler]})["messages"][-1].text
+    )
+
+
+def test_the_three_lines_of_the_docstring(capsys) -> None:
+    answer = ask(StdoutHandler())
+    assert "9" in answer
+    assert capsys.readouterr().out == f"{answer}\n"
+
+
+@pytest.mark.anyio
+async def test_the_same_in_an_async_run(capsys) -> None:
+    agent, handler = build_agent(MODEL), StdoutHandler()
+    result = await agent.ainvoke({"messages": QUESTION}, {"callbacks": [handler]})
+    assert capsys.readouterr().out == f"{result['messages'][-1].text}\n"
+
+
+def test_one_handler_prints_run_after_run(capsys) -> None:
+    handler = StdoutHandler()
+    answers = [ask(handler), ask(handler, "Hello")]
+    assert capsys.readouterr().out == "".join(f"{answer}\n" for answer in answers)
+
+
+def test_prints_while_the_answer_is_written(upstream) -> None:
+    printed = Pieces()
+    upstream.say(final("One two three."), cut=1)
+    with sync_model_on(upstream) as model:
+        assert ask(StdoutHandler(file=printed), model=model) == "One two three."
+    assert printed.getvalue() == "One two three.\n"
+    assert printed.writes > 3
+
+
+def test_an_empty_answer_is_no_line(upstream) -> None:
+    printed = io.StringIO()
+    upstream.say(final(""))
+    with sync_model_on(upstream) as model:
+        assert ask(StdoutHandler(file=printed), model=model) == ""
+    assert printed.getvalue() == ""
+
+
+def test_what_a_tool_asks_a_model_is_not_printed(upstream) -> None:
+    printed = io.StringIO()
+
+    with sync_model_on(upstream) as model:
+
+        @tool
+        def oracle(question: str) -> str:
+            """Knows."""
+            return model.invoke(question).text
+
+        upstream.say(blob("oracle", "Who?"))
+        upstream.say(final("Not for the user."))
+        upstream.say(final("For the user."))
+        agent = build_agent(model, tools=[oracle])
+        agent.invoke({"messages": "Hi"}, {"callbacks": [StdoutHandler(file=printed)]})
+    assert len(upstream.requests) == 3
+    assert printed.getvalue() == "For the user.\n"
+
+
+def test_what_a_retriever_asks_a_model_is_not_printed() -> None:
+    from uuid import uuid4
+
+    printed = io.StringIO()
+    handler = StdoutHandler(file=printed)
+    retriever, call = uuid4(), uuid4()
+    handler.on_retriever_start({}, "query", run_id=retriever)
+    handler.on_chat_model_start({}, [], run_id=call, parent_run_id=retriever)
+    handler.on_llm_new_token(final("Not for the user."), run_id=call)
+    assert printed.getvalue() == ""
+
+
+def test_raw_prints_every_call_whole(capsys, upstream) -> None:
+    with sync_model_on(upstream) as model:
+        upstream.say(blob("calculator", "3^2"))
+        upstream.say(final("Nine."))
+        ask(RawStdoutHandler(), model=model)
+    assert capsys.readouterr().out == f"{blob('calculator', '3^2')}\n{final('Nine.')}\n"
+
+
+@pytest.mark.anyio
+async def test_raw_in_an_async_run(upstream) -> None:
+    printed = io.StringIO()
+    async with model_on(upstream) as model:
+        upstream.say(final("Nine."))
+        handler = RawStdoutHandler(file=printed)
+        await build_agent(model).ainvoke({"messages": "Hi"}, {"callbacks": [handler]})
+    assert printed.getvalue() == f"{final('Nine.')}\n"
+
+
+def test_raw_reads_content_blocks() -> None:
+    printed = io.StringIO()
+    RawStdoutHandler(file=printed).on_llm_new_token([{"type": "text", "text": "Hi"}])
+    assert printed.getvalue() == "Hi"
+
+
+class Pieces(io.StringIO):
+    """Counts how often it was written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)

@@ -1,0 +1,413 @@
+"""The composition root and its command line, in this process and as users start it."""
+
+import asyncio
+import io
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from fastapi import FastAPI
+
+import main
+from settings import Settings
+from tests.commands import MAIN, ROOT, TIMEOUT, environment, lastword
+from tests.replies import Stall, Status, blob, final
+from tests.serving import wait_for
+from tests.upstream import Upstream
+
+QUESTION = "What is the square root of 71?"
+ANSWER = "The square root of 71 is 8.426149773176359."
+CLI = [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "--log-level", "warning"]
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of a command that is run in this process."""
+    monkeypatch.chdir(tmp_path)  # away from a developer's `.env`
+    monkeypatch.setenv("LASTWORD_DATA", str(tmp_path))
+    monkeypatch.setenv("LASTWORD_MODEL", "offline")
+    return monkeypatch
+
+
+@pytest.fixture
+def scripted(env: pytest.MonkeyPatch, upstream: Upstream) -> Upstream:
+    """The scriptable model, for a command that is run in this process."""
+    env.setenv("LASTWORD_MODEL", "openai:test")
+    env.setenv("OPENAI_BASE_URL", upstream.url)
+    return upstream
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+# ask
+
+
+def test_ask_prints_the_answer_and_nothing_else(tmp_path: Path) -> None:
+    done = lastword("ask", QUESTION, data=tmp_path)
+    assert done.stdout.decode() == f"{ANSWER}\n"
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_ask_reads_standard_input(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.say(final("Grüße 👋\nund Ende"), cut=1)
+    done = lastword("ask", data=tmp_path, typed="Wie heißt\ndas?", openai_base_url=upstream.url)
+    assert done.stdout.decode() == "Grüße 👋\nund Ende\n"
+    assert done.stderr == b""
+    assert done.returncode == 0
+    assert upstream.requests[0].body["messages"][-1]["content"] == "Wie heißt\ndas?"
+
+
+def test_ask_fails_with_a_message(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script(Status(401, body={"error": {"message": "bad key sk-secret"}}))
+    done = lastword("ask", "hi", data=tmp_path, openai_base_url=upstream.url)
+    assert done.stdout == b""
+    assert "Traceback" not in done.stderr.decode()
+    assert "secret" not in done.stderr.decode()
+    assert "The model's server refused this server's key.\n" in done.stderr.decode()
+    assert done.returncode == 1
+
+
+def test_ask_in_process(env: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.cli(["ask", QUESTION]) == 0
+    assert capfd.readouterr() == (f"{ANSWER}\n", "")
+
+
+def test_ask_raw_shows_all_that_the_model_says(
+    scripted: Upstream, capfd: pytest.CaptureFixture[str]
+) -> None:
+    replies = [blob("calculator", "6 * 7"), final("It is \x1b[1m42.")]
+    for reply in replies:
+        scripted.say(reply)
+    assert main.cli(["ask", "--raw", "6 * 7"]) == 0
+    assert capfd.readouterr() == ("".join(f"{reply}\n" for reply in replies), "")
+
+
+def test_ask_takes_a_broken_argument_and_answers_a_poor_terminal(
+    scripted: Upstream, env: pytest.MonkeyPatch
+) -> None:
+    scripted.say(final("≈ 3"))
+    stdout = io.TextIOWrapper(io.BytesIO(), "ascii")
+    env.setattr(sys, "stdout", stdout)
+    assert main.cli(["ask", os.fsdecode(b"caf\xe9")]) == 0
+    assert scripted.requests[0].body["messages"][-1]["content"] == "caf�"
+    assert stdout.buffer.getvalue() == b"? 3\n"
+
+
+def test_ask_reads_broken_input(scripted: Upstream, env: pytest.MonkeyPatch) -> None:
+    env.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), "utf-8"))
+    assert main.cli(["ask"]) == 0
+    assert scripted.requests[0].body["messages"][-1]["content"] == "caf�"
+
+
+def test_ask_stops_when_nobody_reads(env: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        env.setattr(sys, "stdout", stdout)
+        assert main.cli(["ask", QUESTION]) == 1
+
+
+def test_ask_without_a_question(env: pytest.MonkeyPatch, capfd: Any) -> None:
+    assert main.cli(["ask", " "]) == 1
+    assert capfd.readouterr() == ("", "There is no question.\n")
+
+
+class Impatient(io.StringIO):
+    def read(self, size: int | None = -1) -> str:
+        raise KeyboardInterrupt
+
+
+def test_interrupted_before_the_question(env: pytest.MonkeyPatch) -> None:
+    env.setattr(sys, "stdin", Impatient())
+    assert main.cli(["ask"]) == 130
+
+
+# serve
+
+
+class Server:
+    """`python main.py`, in a process of its own, up."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        assert process.stdout
+        self.lines = [process.stdout.readline() for _ in range(3)]
+        self.url = self.lines[0].split()[-1].rstrip("/")
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """The exit status, and what else was printed, after this signal."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=TIMEOUT)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def started(command: Any, data: Path, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=data,
+        env=environment(data, **settings),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_serve_says_where_it_is_and_ends_open_streams(tmp_path: Path, upstream: Upstream) -> None:
+    beginning, end = final("Hello| there.").split("|")
+    upstream.default = lambda _: Stall(tokens=[beginning, end], after=1)
+    with ExitStack() as stack:
+        process = stack.enter_context(started(MAIN, tmp_path, port=0, openai_base_url=upstream.url))
+        server = Server(process)
+        assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", server.url)
+        names = ("Page  ", "/"), ("API   ", "/chat"), ("Docs  ", "/docs")
+        assert server.lines == [f"{name}{server.url}{path}\n" for name, path in names]
+
+        def ask(accept: str) -> requests.Response:
+            answer = requests.post(
+                f"{server.url}/chat",
+                json={"text": "hi"},
+                headers={"Accept": accept},
+                stream=True,
+                timeout=TIMEOUT,
+            )
+            return stack.enter_context(answer)
+
+        events = [ask("text/event-stream") for _ in range(3)]
+        text = ask("text/plain").iter_content(5)
+        assert next(text) == b"Hello"
+        upstream.wait_for(lambda: upstream.open == 4)
+
+        status, errors = server.end(signal.SIGTERM)
+
+        for answer in events:
+            frames = answer.text.split("\n\n")
+            assert "event: failed\n" in frames[-2]
+            assert '"code":"server_shutdown"' in frames[-2]
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            next(text)  # plain text cannot say that it failed: it must not look complete
+        assert status == 0
+        assert "Traceback" not in errors
+
+
+def test_serve_ends_on_ctrl_c(tmp_path: Path) -> None:
+    with started(MAIN, tmp_path, port=0) as process:
+        assert Server(process).end(signal.SIGINT) == (0, "")
+
+
+def test_serve_in_process(env: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    env.setenv("LASTWORD_PORT", str(port := free_port()))
+    url = f"http://127.0.0.1:{port}"
+
+    def use() -> Any:
+        try:
+            wait_for(lambda: _answers(f"{url}/health"), TIMEOUT)
+            return requests.get(f"{url}/chat", params={"text": QUESTION}, timeout=TIMEOUT).text
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # should the server never start
+    try:
+        with ThreadPoolExecutor(1) as client:
+            answer = client.submit(use)
+            assert main.cli([]) == 0
+        assert answer.result() == ANSWER
+        assert capfd.readouterr().out == f"Page  {url}/\nAPI   {url}/chat\nDocs  {url}/docs\n"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=TIMEOUT).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_serve_on_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = lastword(data=tmp_path, port=port)
+    assert "Traceback" not in done.stderr.decode()
+    assert f"('127.0.0.1', {port}): address already in use" in done.stderr.decode()
+    assert done.stdout == b""
+    assert done.returncode != 0
+
+
+def test_a_signal_also_reaches_the_handler_that_was_there() -> None:
+    calls: list[str] = []
+
+    async def run(before: Callable[..., None] | int) -> None:
+        signal.signal(signal.SIGTERM, before)
+        stopped = asyncio.Event()
+        with main.on_signal(stopped.set):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stopped.wait()
+        assert signal.getsignal(signal.SIGTERM) == before
+
+    here = signal.getsignal(signal.SIGTERM)
+    try:
+        asyncio.run(run(lambda *_: calls.append("before")))
+        assert calls == ["before"]
+        asyncio.run(run(signal.SIG_IGN))  # nothing there that could be called
+    finally:
+        signal.signal(signal.SIGTERM, here)
+
+
+def test_a_server_in_a_thread_leaves_the_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run() -> None:
+        with main.on_signal(pytest.fail):
+            assert signal.getsignal(signal.SIGTERM) == before
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run).result()
+
+
+# uvicorn main:app
+
+
+def test_uvicorn_serves_the_app(tmp_path: Path) -> None:
+    port = free_port()
+    command = [*CLI, "main:app", "--port", str(port)]
+    with started(command, tmp_path) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: process.poll() is not None or _answers(f"{url}/ready"), TIMEOUT)
+        answer = requests.get(f"{url}/chat", params={"text": QUESTION}, timeout=TIMEOUT)
+        assert answer.text == ANSWER
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT)
+        assert errors == ""
+
+
+def test_uvicorn_fails_in_one_line(tmp_path: Path) -> None:
+    with started([*CLI, "main:app"], tmp_path, api_keys="secret", prot=1) as process:
+        _, errors = process.communicate(timeout=TIMEOUT)
+        assert errors == "LASTWORD_PROT is not a setting of Lastword\n"
+        assert process.returncode == 1
+
+
+def test_the_app_is_built_when_it_is_asked_for(env: pytest.MonkeyPatch) -> None:
+    assert "app" not in vars(main)
+    try:
+        assert isinstance(main.app, FastAPI)
+        assert main.app is vars(main)["app"]
+    finally:
+        vars(main).pop("app", None)
+    with pytest.raises(AttributeError, match="application"):
+        _ = main.application
+
+
+def test_the_app_does_not_quote_a_wrong_setting(env: pytest.MonkeyPatch) -> None:
+    env.setenv("LASTWORD_PORT", "secret")
+    with pytest.raises(SystemExit) as refused:
+        _ = main.app
+    assert "LASTWORD_PORT" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+# Settings that cannot be met
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("LASTWORD_PROT", "s3cret", "LASTWORD_PROT is not a setting of Lastword"),
+        ("LASTWORD_PORT", "s3cret", "LASTWORD_PORT: Input should be a valid integer, .*"),
+        ("LASTWORD_MODEL", "nonsense", "'nonsense' is not a model's name: use .*"),
+        ("LASTWORD_MODEL", "openai:", "'openai:' is not a model's name: use .*"),
+        ("LASTWORD_TOOLS", "nonsense", "'nonsense' is neither a tool .*"),
+        ("LASTWORD_PROTOCOL", "nonsense", "LASTWORD_PROTOCOL: use one of .*json_chat.*"),
+        ("LASTWORD_DATA", "/dev/null/x", "LASTWORD_DATA cannot be made: Not a directory."),
+    ],
+)
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["ask", "hi"], ["chat"]])
+def test_a_mistake_is_one_line(
+    env: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    name: str,
+    value: str,
+    message: str,
+) -> None:
+    env.setenv(name, value)
+    with pytest.raises(SystemExit) as refused:
+        main.cli(arguments)
+    assert re.fullmatch(message, str(refused.value.code))
+    assert "s3cret" not in str(refused.value.code)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_mistake_shows_no_traceback(tmp_path: Path) -> None:
+    done = lastword("ask", "hi", data=tmp_path, on_disconnect="s3cret")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    lines = done.stderr.decode().splitlines()
+    assert lines
+    assert all(line.startswith("LASTWORD_ON_DISCONNECT: ") for line in lines)
+    assert "s3cret" not in done.stderr.decode()
+
+
+def test_a_file_holds_settings(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LASTWORD_TOOLS=nonsense\n")
+    with pytest.raises(SystemExit, match="nonsense"):
+        main.cli(["ask", "hi"])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_other_machines_are_not_served_by_accident(env: pytest.MonkeyPatch, host: str) -> None:
+    env.setenv("LASTWORD_HOST", host)
+    with pytest.raises(SystemExit, match=f"LASTWORD_API_KEYS .*{host}.* LASTWORD_ANONYMOUS"):
+        main.cli([])
+
+
+# Which model
+
+
+def test_the_model_follows_from_what_is_set(upstream: Upstream) -> None:
+    def name(**settings: Any) -> str:
+        return main.model_name(Settings(_env_file=None, **settings))
+
+    assert name() == "offline"
+    assert name(openai_api_key="sk-x").startswith("openai:")
+    assert name(openai_base_url=upstream.url) == "openai:test"
+    assert name(openai_base_url=upstream.url, openai_api_key="sk-x") == "openai:test"
+    assert name(openai_base_url=upstream.url, model="offline") == "offline"
+
+
+def test_a_server_that_lists_no_models(env: pytest.MonkeyPatch) -> None:
+    env.delenv("LASTWORD_MODEL")
+    env.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{free_port()}/v1")
+    with pytest.raises(SystemExit, match="did not list its models"):
+        main.cli(["ask", "hi"])
+
+
+def test_the_command_line_explains_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py", "--help"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
+    assert left.value.code == 0
+    assert {"serve", "chat", "ask"} <= set(capsys.readouterr().out.split())

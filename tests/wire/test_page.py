@@ -1,0 +1,108 @@
+"""The page and its files, the documentation, and whether the server is well."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from agent.runner import Runner
+from stream.errors import ServerShutdown
+from tests.replies import Stall
+from tests.serving import Lastword, wait_for
+from tests.upstream import Upstream
+from tests.wire.helpers import EVENTS, TIMEOUT, Client, ask, get
+from wire.page import FILES
+
+TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data:",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+}
+
+
+@pytest.mark.parametrize("path", ["/", *(f"/web/{name}" for name in sorted(FILES))])
+def test_the_pages_files(path: str, shared: Lastword):
+    answer = get(shared, path)
+    kind = TYPES[path.rpartition(".")[2] if "." in path else "html"]
+    assert answer.status_code == 200
+    assert answer.content
+    assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+    assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+def test_all_that_the_page_loads_is_there(shared: Lastword):
+    page = get(shared, "/").text
+    loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+    assert {path.rpartition(".")[2] for path in loaded} >= {"css", "js"}
+    for path in loaded:
+        assert get(shared, path).status_code == 200, path
+    assert not re.findall(r'(?:src|href)="https?:', page)
+    assert not re.findall(r"<script>|<style>|\son\w+=|\sstyle=", page), "the policy forbids it"
+
+
+def test_the_documentation_knows_every_endpoint(shared: Lastword):
+    assert get(shared, "/docs").headers["Content-Type"].startswith("text/html")
+    paths = get(shared, "/openapi.json").json()["paths"]
+    assert {path: set(methods) for path, methods in paths.items()} == {
+        "/chat": {"get", "post"},
+        "/runs/{run_id}": {"get", "delete"},
+        "/runs/{run_id}/events": {"get"},
+        "/threads/{thread_id}": {"get", "delete"},
+        "/health": {"get"},
+        "/ready": {"get"},
+        "/metrics": {"get"},
+    }
+    answers = paths["/chat"]["post"]["responses"]["200"]["content"]
+    assert set(answers) == {"text/plain", "text/event-stream", "application/json"}
+
+
+def test_metrics_count_runs(serve: Callable[..., Lastword], upstream: Upstream):
+    lastword = serve()
+    assert ask(lastword).ok
+    upstream.script(Stall())
+    with Client(lastword, on_disconnect="cancel") as client:
+        wait_for(lambda: "lastword_runs_active 1.0" in get(lastword, "/metrics").text)
+        client.leave("fin")
+    lastword.wait_until_idle()
+    answer = get(lastword, "/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "lastword_runs_active 0.0" in answer.text
+    assert 'lastword_runs_ended_total{how="completed"} 1.0' in answer.text
+    assert 'lastword_runs_ended_total{how="cancelled"} 1.0' in answer.text
+
+
+def test_ready_until_it_goes_down(serve: Callable[..., Lastword], upstream: Upstream):
+    """What was begun ends with a word, and nothing new begins."""
+    lastword = serve()
+    answer = get(lastword, "/ready")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True})
+    upstream.script(Stall())
+    with Client(lastword, EVENTS) as client:
+        client.read_until(b"event: start")
+        shut_down(lastword.runner)
+        assert b'"code":"server_shutdown"' in client.read_until(b"0\r\n\r\n")
+    answer = get(lastword, "/ready")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False})
+    refused = ask(lastword)
+    assert (refused.status_code, refused.json()["code"]) == (503, "server_shutdown")
+    assert ServerShutdown.summary in refused.json()["detail"]
+    assert requests.get(lastword.url + "/health", timeout=TIMEOUT).ok
+
+
+def shut_down(runner: Runner) -> None:
+    """As the signal's handler does it: in the server's own thread."""
+    (execution,) = runner._threads.values()
+    wait_for(lambda: execution._answering is not None)
+    assert execution._answering is not None
+    execution._answering.get_loop().call_soon_threadsafe(runner.shut_down)
