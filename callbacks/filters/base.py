@@ -14,10 +14,30 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, ThoughtDelta
 
 
+class CallDelta(NamedTuple):
+    """A piece of a native tool call: the name comes once, the arguments as cuts of JSON text.
+
+    Calls are told apart by `index`, and by `id` where a provider uses an index again.
+    Without an index the piece is a whole call.
+    """
+
+    index: int | str | None
+    name: str = ""
+    args: str = ""
+    id: str = ""
+
+
 class Chunk(NamedTuple):
-    """What one token of a model carries."""
+    """What one token of a model carries, as its provider labels it.
+
+    `thought` is text that the provider itself marks as reasoning. `phase` is what
+    it says of `text` from here on, if anything: `final_answer` or `commentary`.
+    """
 
     text: str = ""
+    thought: str = ""
+    calls: tuple[CallDelta, ...] = ()
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
