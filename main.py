@@ -10,15 +10,11 @@ import argparse
 import asyncio
 import io
 import os
-import signal
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from types import FrameType
 from typing import NamedTuple
 
-import uvicorn
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
@@ -38,11 +34,10 @@ from stream.memory import MemoryLog
 from wire import chat, page, runs, status, terminal
 from wire.access import Access, is_loopback
 from wire.app import create_app
+from wire.server import Server, on_signal
 
 ROUTERS = (chat.router, runs.router, status.router, page.router)
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
-SHUTDOWN_TIMEOUT = 5
-"""Seconds. Runs end at once when the server is told to stop; this is for slow clients."""
 
 
 class BadSetting(ValueError):
@@ -131,65 +126,13 @@ def build_app(settings: Settings) -> FastAPI:
     return create_app(ROUTERS, runner, access, settings.cors_origins)
 
 
-@contextmanager
-def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGTERM and SIGINT, before the handler that was there.
-
-    uvicorn waits for open streams and only then lets the app shut down; but it is
-    the app that must end the streams.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only there can Python take signals; a server in a thread is stopped otherwise
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop)
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Server(uvicorn.Server):
-    """Says where it is."""
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        port = self.servers[0].sockets[0].getsockname()[1]
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        address = f"http://{host}:{port}"
-        print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
-
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().shutdown(sockets)  # type: ignore[arg-type]
-        # Being told to stop is no failure; uvicorn would end the process by the same signal.
-        self._captured_signals.clear()
-
-
 def serve(settings: Settings) -> int:
     if not (settings.api_keys or settings.anonymous or is_loopback(settings.host)):
         raise BadSetting(
             f"Without {PREFIX}API_KEYS anybody could use this server at {settings.host}. "
             f"Set keys, or {PREFIX}ANONYMOUS=true if that is meant."
         )
-    config = uvicorn.Config(
-        build_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,  # a question in `?text=` is nobody's business
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
-    )
-    Server(config).run()
+    Server(build_app(settings), settings.host, settings.port).run()
     return 0
 
 
@@ -224,9 +167,6 @@ def cli(arguments: Sequence[str] | None = None) -> int:
             return asyncio.run(talk(settings, parsed))
         except KeyboardInterrupt:
             return terminal.INTERRUPTED
-        except BrokenPipeError:  # `ask | head`: who reads has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
 
 
 @contextmanager

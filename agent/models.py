@@ -7,9 +7,10 @@ from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.utils import secret_from_env
 from langchain_openai import ChatOpenAI
 from openai import DefaultAioHttpClient
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
 from agent.fast_stream import (
     BETWEEN_TOKENS_TIMEOUT,
@@ -122,7 +123,7 @@ def openai_compatible(
     kind = OpenAICompatible if fast_stream else ChatOpenAI
     return kind(
         model=model,
-        api_key=api_key or NO_KEY,
+        api_key=SecretStr(api_key) if api_key else _key_of_environment(),
         base_url=base_url,
         streaming=True,
         stream_usage=True,
@@ -134,6 +135,10 @@ def openai_compatible(
         http_async_client=DefaultAioHttpClient(timeout=timeout),
         **settings,
     )
+
+
+def _key_of_environment() -> SecretStr:
+    return secret_from_env("OPENAI_API_KEY", default=NO_KEY)()
 
 
 async def close(model: BaseChatModel) -> None:

@@ -25,6 +25,7 @@ from tests.commands import MAIN, ROOT, TIMEOUT, environment, lastword
 from tests.replies import Stall, Status, blob, final
 from tests.serving import wait_for
 from tests.upstream import Upstream
+from wire import server
 
 QUESTION = "What is the square root of 71?"
 ANSWER = "The square root of 71 is 8.426149773176359."
@@ -114,12 +115,13 @@ def test_ask_reads_broken_input(scripted: Upstream, env: pytest.MonkeyPatch) -> 
     assert scripted.requests[0].body["messages"][-1]["content"] == "caf�"
 
 
-def test_ask_stops_when_nobody_reads(env: pytest.MonkeyPatch) -> None:
+def test_ask_stops_when_nobody_reads(env: pytest.MonkeyPatch, capfd: Any) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as stdout:
         env.setattr(sys, "stdout", stdout)
         assert main.cli(["ask", QUESTION]) == 1
+    assert capfd.readouterr() == ("", "")
 
 
 def test_ask_without_a_question(env: pytest.MonkeyPatch, capfd: Any) -> None:
@@ -260,7 +262,7 @@ def test_a_signal_also_reaches_the_handler_that_was_there() -> None:
     async def run(before: Callable[..., None] | int) -> None:
         signal.signal(signal.SIGTERM, before)
         stopped = asyncio.Event()
-        with main.on_signal(stopped.set):
+        with server.on_signal(stopped.set):
             os.kill(os.getpid(), signal.SIGTERM)
             await stopped.wait()
         assert signal.getsignal(signal.SIGTERM) == before
@@ -278,7 +280,7 @@ def test_a_server_in_a_thread_leaves_the_signals_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     def run() -> None:
-        with main.on_signal(pytest.fail):
+        with server.on_signal(pytest.fail):
             assert signal.getsignal(signal.SIGTERM) == before
 
     with ThreadPoolExecutor(1) as thread:

@@ -82,7 +82,7 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     """Names at most five fields, and never repeats the input: it may be large, or a secret."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = [
-        {"field": _field(each["loc"]), "message": str(each["msg"])[:200]}
+        {"field": _field(each["loc"]), "message": _message(each["msg"])}
         for each in error.errors()[:MAX_REPORTED]
     ]
     summary = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
@@ -92,6 +92,10 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
 async def _on_bug(_: Request, __: Exception) -> JSONResponse:
     """Starlette raises it again once this is sent, and so it is logged."""
     return problem(Internal())
+
+
+def _message(message: str) -> str:
+    return message.removeprefix("Value error, ")[:200]
 
 
 def _field(location: Sequence[str | int]) -> str:

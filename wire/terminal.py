@@ -1,6 +1,7 @@
 """The terminal: the same runs and events, printed as they come."""
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import aclosing
@@ -31,6 +32,9 @@ async def ask(runner: Runner, question: str, *, raw: bool = False) -> int:
         end = await _show(runner, run, screen)
     except LastwordError as error:
         print(error.message, file=sys.stderr)  # noqa: T201
+        return 1
+    except BrokenPipeError:  # `ask | head`: who reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return INTERRUPTED if isinstance(end, RunCancelled) else 0
 

@@ -11,7 +11,8 @@ CONNECT = (
     "or `LASTWORD_MODEL=provider:name`, and start the server again."
 )
 WHAT_I_AM = "Lastword's built-in offline model: a set of rules, not a language model"
-CAN_CALCULATE = "I can calculate (try “15% of 240” or “the square root of 71”) and"
+# What it says is ASCII, so that a client may decode it byte by byte, as the tutorial's does.
+CAN_CALCULATE = 'I can calculate (try "15% of 240" or "the square root of 71") and'
 NO_CALCULATOR = (
     "I can't compute that: I have no calculator here, and without one I would be guessing."
 )
@@ -95,7 +96,7 @@ def _report(talk: Conversation, call: ToolCall) -> str:
     wanted = understand(talk.said, _last_result(talk))
     if wanted and wanted.phrase:
         return f"{wanted.phrase[0].upper()}{wanted.phrase[1:]} is {result}."
-    return f"{call.input.replace(' ** ', '^').replace('*', '×')} = {result}."
+    return f"{call.input.replace(' ** ', '^')} = {result}."
 
 
 def _last_result(talk: Conversation) -> str | None:
@@ -148,7 +149,7 @@ def _recall_question(talk: Conversation, _: re.Match[str]) -> str:
     said = [exchange.said for exchange in talk.earlier if exchange.said]
     if not said:
         return "Nothing before this, as far as I can see."
-    return f"You said: “{_quoted(said[0 if 'first' in talk.said.casefold() else -1])}”"
+    return f'You said: "{_quoted(said[0 if "first" in talk.said.casefold() else -1])}"'
 
 
 def _recall_answer(talk: Conversation, _: re.Match[str]) -> str:
@@ -180,7 +181,7 @@ def _named(name: re.Match[str]) -> str:
 
 def _quoted(text: str) -> str:
     quote = " ".join(text.split())
-    return quote if len(quote) <= LONGEST_QUOTE else quote[:LONGEST_QUOTE] + "…"
+    return quote if len(quote) <= LONGEST_QUOTE else quote[:LONGEST_QUOTE] + "..."
 
 
 # A name is one word in any script; with a capital letter it may be up to three, or follow "I'm".

@@ -1,0 +1,76 @@
+"""How uvicorn is run: our defaults, and an end that every client is told of."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+SHUTDOWN_TIMEOUT = 5
+"""Seconds. Runs end at once when the server is told to stop; this is for slow clients."""
+
+
+@contextmanager
+def on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and SIGINT, before the handler that was there.
+
+    uvicorn waits for open streams and only then lets the app shut down; but it is
+    the app that must end the streams.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there can Python take signals; a server in a thread is stopped otherwise
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our defaults; says where it is."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,  # a question in `?text=` is nobody's business
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        )
+        super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(_not_cut_off_on_purpose)
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        port = self.servers[0].sockets[0].getsockname()[1]
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        address = f"http://{host}:{port}"
+        print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+        # Being told to stop is no failure; uvicorn would end the process by the same signal.
+        self._captured_signals.clear()
+
+
+def _not_cut_off_on_purpose(record: logging.LogRecord) -> bool:
+    """Plain text that must not look complete ends like this (`wire/live.py`); it is no error."""
+    return not record.getMessage().startswith("ASGI callable returned without completing")
