@@ -26,8 +26,9 @@ from agent.build import PROTOCOLS, Agent, build_agent
 from agent.execution import Parts
 from agent.memory import Memory
 from agent.runner import Policy, Runner
-from agent.tools.named import UnknownTool, named_tools
-from callbacks.filters.registry import FILTERS
+from agent.tools.errors import UnknownTool
+from agent.tools.named import named_tools
+from callbacks.filters.registry import grammar
 from callbacks.stdout import RawStdoutHandler
 from settings import PREFIX, Settings
 from stream.memory import MemoryLog
@@ -71,6 +72,8 @@ def make(settings: Settings) -> Made:
         raise BadSetting(f"{PREFIX}DATA cannot be made: {error.strerror}.") from error
     tools = named_tools(settings.tools)
     name = model_name(settings)
+    if foreign := [other for other in settings.models if _provider(other) != _provider(name)]:
+        raise BadSetting(f"{PREFIX}MODELS: {foreign[0]} is of another provider than {name}.")
     model = models.chat_model(
         name,
         api_key=_key(settings),
@@ -91,7 +94,7 @@ async def open_runner(
     async with AsyncSqliteSaver.from_conn_string(str(settings.data / "memory.sqlite")) as saver:
         parts = Parts(
             agent=made.agent,
-            grammar=FILTERS[settings.protocol],
+            grammar=grammar(settings.protocol),
             log=MemoryLog(settings.log_ttl),
             memory=Memory(saver, settings.memory_window),
             timeout=settings.run_timeout,
@@ -190,6 +193,10 @@ def _explained(error: ValidationError) -> Iterator[str]:
 def _decoded(argument: str) -> str:
     """Bytes of the command line that are not UTF-8 stand in it as lone surrogates."""
     return os.fsencode(argument).decode(errors="replace")
+
+
+def _provider(model: str) -> str:
+    return model.partition(":")[0]
 
 
 def _key(settings: Settings) -> str | None:

@@ -154,7 +154,7 @@ def merged(frames: list[Frame]) -> Iterator[Frame]:
 
 
 def only_text(frame: Frame) -> str | None:
-    """The text of a frame whose loss of borders nobody can see, else None."""
+    """The text of a frame that carries nothing else, so that it may join its neighbours."""
     choices = frame.get("choices")
     if not choices or len(choices) != 1 or frame.get("usage"):
         return None

@@ -50,11 +50,14 @@ class OpenAICompatible(ChatOpenAI):
         text = only_text(chunk)
         if text is None or base_generation_info or default_chunk_class is not AIMessageChunk:
             try:
-                return super()._convert_chunk_to_generation_chunk(
+                converted = super()._convert_chunk_to_generation_chunk(
                     chunk, default_chunk_class, base_generation_info
                 )
             except (AttributeError, LookupError, TypeError, ValueError):
                 raise UpstreamMalformed from None  # langchain-openai believes every field's type
+            if converted and (thought := _thought(chunk)):
+                converted.message.additional_kwargs["reasoning_content"] = thought
+            return converted
         metadata = {"model_provider": "openai"}
         message = _TEXT_MESSAGE.model_copy(
             update={"content": text, "additional_kwargs": {}, "response_metadata": metadata}
@@ -65,6 +68,13 @@ class OpenAICompatible(ChatOpenAI):
     def _stream_fast(self) -> Self:
         self.async_client = FastCompletions(self.root_async_client)
         return self
+
+
+def _thought(chunk: dict[str, Any]) -> str | None:
+    """What compatible servers send beside the content, and langchain-openai drops."""
+    delta = chunk["choices"][0]["delta"] if chunk.get("choices") else {}
+    thought = delta.get("reasoning_content") or delta.get("reasoning")
+    return thought if isinstance(thought, str) else None
 
 
 def chat_model(

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from callbacks.filters.base import AnswerFilter, Chunk, Delta
+from callbacks.chunks import chunks_of
+from callbacks.filters.base import AnswerFilter, Delta
 
 SILENT_TAG = "nostream"
 """LangGraph's own tag for model calls that nobody should see."""
@@ -45,28 +46,26 @@ class Calls:
         """Whether this model call is under way and speaks to the user."""
         return run_id in self._filters
 
-    def feed(self, run_id: UUID, token: str | list[Any]) -> list[Delta]:
-        """A token of a model call came."""
+    def feed(self, run_id: UUID, token: str | list[Any], message: object = None) -> list[Delta]:
+        """A token of a model call came, in LangChain's `message` if it is a chat model's."""
         if (grammar := self._filters.get(run_id)) is None:
             return []
-        text = token if isinstance(token, str) else text_of(token)
-        if text:
+        chunks = chunks_of(token, message)
+        if self._silent_so_far and any(map(any, chunks)):  # hashing an id is not free
             self._silent_so_far.discard(run_id)
-        return grammar.feed(Chunk(text))
+        if len(chunks) == 1:
+            return grammar.feed(chunks[0])
+        return [delta for chunk in chunks for delta in grammar.feed(chunk)]
 
-    def end(self, run_id: UUID, text: str) -> list[Delta]:
-        """A model call is over. `text` is all it said, for models that do not stream."""
-        if (grammar := self._filters.pop(run_id, None)) is None:
-            return []
+    def end(self, run_id: UUID, text: str, message: object = None) -> list[Delta]:
+        """A model call is over. This is all it said, for models that do not stream."""
         unheard = run_id in self._silent_so_far
+        deltas = self.feed(run_id, text, message) if unheard else []
         self._silent_so_far.discard(run_id)
-        return [*(grammar.feed(Chunk(text)) if unheard else ()), *grammar.close()]
+        grammar = self._filters.pop(run_id, None)
+        return [*deltas, *grammar.close()] if grammar else []
 
 
 def text_of(content: list[Any]) -> str:
     """The text of a message's content blocks."""
-    return "".join(
-        block if isinstance(block, str) else block.get("text") or ""
-        for block in content
-        if isinstance(block, str) or block.get("type") == "text"
-    )
+    return "".join(chunk.text for chunk in chunks_of(content))

@@ -14,13 +14,17 @@ from callbacks.calls import Calls
 from callbacks.filters.base import ActionRead, AnswerFilter, Delta
 from stream.events import AnswerDelta, Event, FinishReason, ToolFinished, ToolStarted, Usage
 from stream.log import is_end
+from stream.transcript import Transcript
 
 QUEUE_SIZE = 256
 """Events between the model and the log. When it is full the model waits; nothing is dropped."""
 
 
 class WantsTokens:
-    """What LangChain takes as the wish that every model streams, told to or not."""
+    """LangChain streams every model call that a handler with these two methods hears.
+
+    It is meant for handlers that watch what passes; we want the effect and pass all on.
+    """
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
         return output
@@ -44,18 +48,18 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
         self._queue = queue
         self._calls = Calls(grammar)
         self._tools: dict[UUID, ToolStarted] = {}
-        self._answer: list[str] = []
+        self._said = Transcript()
         self.finish_reason: FinishReason = "stop"
         self.usage = Usage()
 
     @property
     def answer(self) -> str:
-        """What was streamed so far."""
-        return "".join(self._answer)
+        """What was streamed so far, and is certain."""
+        return self._said.answer
 
     async def finish(self, answer: str) -> None:
         """The agent returned. What it says counts where no model call streamed an answer."""
-        if not self._answer:
+        if not self.answer:
             await self._put([AnswerDelta(answer)])
 
     async def on_chain_start(
@@ -92,15 +96,17 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
     ) -> None:
         self._calls.begin(run_id, parent_run_id, tags)
 
-    async def on_llm_new_token(self, token: str | list[Any], *, run_id: UUID, **_: Any) -> None:
-        await self._put(self._calls.feed(run_id, token))
+    async def on_llm_new_token(
+        self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **_: Any
+    ) -> None:
+        await self._put(self._calls.feed(run_id, token, getattr(chunk, "message", None)))
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         message = message_of(response)
         self.usage += usage_of(message)
         if self._calls.speaks(run_id):
             self.finish_reason = finish_reason_of(message)
-        await self._put(self._calls.end(run_id, message.text))
+        await self._put(self._calls.end(run_id, message.text, message))
 
     async def on_tool_start(
         self,
@@ -135,10 +141,9 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
         for delta in deltas:
             if isinstance(delta, ActionRead):
                 continue  # for the agent, which reads it with the same grammar
-            if isinstance(delta, AnswerDelta):
-                if not delta.text:
-                    continue
-                self._answer.append(delta.text)
+            if isinstance(delta, AnswerDelta) and not delta.text:
+                continue
+            self._said.add(delta)
             if self._queue.full():
                 await self._queue.put(delta)  # the model waits
             else:

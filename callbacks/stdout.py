@@ -13,9 +13,9 @@ from langchain_core.outputs import LLMResult
 
 from callbacks.calls import Calls, text_of
 from callbacks.filters.base import Delta
-from callbacks.filters.registry import FILTERS
+from callbacks.filters.registry import grammar
 from callbacks.handler import WantsTokens, message_of
-from stream.events import AnswerDelta
+from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
 
 _UNSPEAKABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -35,8 +35,9 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     raise_error = True
 
     def __init__(self, format: str = "json_chat", file: TextIO | None = None) -> None:  # noqa: A002
-        """`format` is a name in `FILTERS`; `file` is where to print, stdout by default."""
-        self._calls = Calls(FILTERS[format])
+        """`format` is the name of a `grammar`; `file` is where to print, stdout by default."""
+        self._calls = Calls(grammar(format))
+        self._uncertain: list[str] = []
         self._file = file
         self._open_line = False
 
@@ -85,20 +86,37 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     ) -> None:
         self._calls.begin(run_id, parent_run_id, tags)
 
-    def on_llm_new_token(self, token: str | list[Any], *, run_id: UUID, **_: Any) -> None:
-        self._print(self._calls.feed(run_id, token))
+    def on_llm_new_token(
+        self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **_: Any
+    ) -> None:
+        self._print(self._calls.feed(run_id, token, getattr(chunk, "message", None)))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
-        self._print(self._calls.end(run_id, message_of(response).text))
+        message = message_of(response)
+        self._print(self._calls.end(run_id, message.text, message))
         if self._open_line:
             self._write("\n")
             self._open_line = False
 
     def _print(self, deltas: list[Delta]) -> None:
         for delta in deltas:
-            if isinstance(delta, AnswerDelta) and delta.text:
-                self._write(delta.text)
-                self._open_line = True
+            match delta:
+                case AnswerDelta(text=text, certain=True):
+                    self._say(text)
+                case AnswerDelta(text=text):  # what is printed cannot be taken back
+                    self._uncertain.append(text)
+                case AnswerConfirmed():
+                    self._say("".join(self._uncertain))
+                    self._uncertain.clear()
+                case AnswerRetracted():
+                    self._uncertain.clear()
+                case _:
+                    pass
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._write(text)
+            self._open_line = True
 
     def _write(self, text: str) -> None:
         # Looked up late: notebooks and tests put another stream in its place.

@@ -4,6 +4,9 @@ A run is `RunStarted`, then any of the middle events, then exactly one of
 `RunCompleted`, `RunFailed`, `RunCancelled`. The end is an event like any other:
 no reader ever looks for a sentinel or a magic string.
 
+`json_chat` has no use for `SourceFound`, `ThoughtDelta` and uncertain text; other
+formats and tools do.
+
 This module does no IO and knows neither asyncio nor LangChain.
 """
 

@@ -74,7 +74,7 @@ def test_shell(command: str, server: Lastword, tmp_path: Path) -> None:
         assert anonymous(done.stdout).startswith(anonymous(shown).rstrip())
         assert done.stdout.count("event: end") == 1
     else:
-        assert done.stdout.strip() == "The square root of 71 is 8.426149773176359."
+        assert done.stdout.strip().endswith(" is 8.426149773176359.")
 
 
 def anonymous(events: str) -> str:
@@ -83,7 +83,7 @@ def anonymous(events: str) -> str:
 
 def test_every_command_is_one_that_is_run() -> None:
     assert set(SHELL) >= CI
-    assert len(SHELL) - len(CI) == 3
+    assert len(SHELL) - len(CI) == 4
     assert len(PYTHON) == 3
 
 

@@ -1,6 +1,6 @@
 """`/chat`: ask the agent; its final answer comes as plain text, as events, or as JSON."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from agent.call_settings import CallSettings
 from agent.memory import Exchange
 from agent.runner import OnConflict, Runner, RunRequest
-from stream.errors import BadRequest, from_event
+from stream.errors import BadRequest, LastwordError, from_event
 from stream.events import RunFailed
 from stream.log import Entry, Run
 from stream.transcript import Transcript
@@ -19,6 +19,7 @@ from wire import sse
 from wire.access import Principal
 from wire.append_only import AppendOnly
 from wire.live import CutOff, Late, LiveBody
+from wire.problems import problem
 
 MAX_TEXT = 32_000
 """Characters."""
@@ -71,6 +72,15 @@ class ChatRequest(BaseModel):
         )
 
 
+class ChatQuery(BaseModel):
+    """A question in the address. What else a request may say goes into a body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text | None = None
+    thread_id: ThreadId | None = None
+
+
 router = APIRouter(tags=["chat"])
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -94,15 +104,16 @@ async def post_chat(request: Request, principal: Principal, body: ChatRequest) -
 async def get_chat(
     request: Request,
     principal: Principal,
-    text: Annotated[Text | None, Query()] = None,
-    thread_id: Annotated[ThreadId | None, Query()] = None,
+    query: Annotated[ChatQuery, Query()],
     body: Annotated[ChatRequest | None, Body()] = None,
 ) -> Response:
     """Ask by `?text=`, or with a JSON body as in POST."""
     if body is None:
-        if text is None:
+        if query.text is None:
             raise BadRequest("is missing", field="text")
-        body = ChatRequest(text=text, thread_id=thread_id)
+        body = ChatRequest(text=query.text, thread_id=query.thread_id)
+    elif query.model_fields_set:
+        raise BadRequest("stands in the address and in the body", field="text")
     return await _ask(request, principal, body)
 
 
@@ -121,8 +132,16 @@ async def _ask(request: Request, principal: str, asked: ChatRequest) -> Response
         body = sse.frames(batches, asked.include)
         return LiveBody(body, sse.MEDIA_TYPE, headers | sse.HEADERS)
     if wanted == "application/json":
-        return Late(lambda: _whole(run, history, batches, headers))
-    return Late(lambda: _streamed(batches, headers))
+        return Late(lambda: _or_problem(_whole(run, history, batches, headers), headers))
+    return Late(lambda: _or_problem(_streamed(batches, headers), headers))
+
+
+async def _or_problem(response: Awaitable[Response], headers: dict[str, str]) -> Response:
+    """A run that failed before its first character still says which run it was."""
+    try:
+        return await response
+    except LastwordError as error:
+        return problem(error, headers=headers)
 
 
 def _wanted(request: Request, asked: ChatRequest) -> str:

@@ -1,6 +1,6 @@
 """Errors before the first byte: problem details (RFC 9457) with the right status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,7 +24,10 @@ def install(app: FastAPI) -> None:
 
 
 def problem(
-    error: LastwordError, status: int | None = None, errors: Sequence[dict[str, str]] = ()
+    error: LastwordError,
+    status: int | None = None,
+    errors: Sequence[dict[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """`errors` names the fields that are wrong."""
     body: dict[str, Any] = {
@@ -37,7 +40,9 @@ def problem(
     }
     if errors:
         body["errors"] = list(errors)
-    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    headers = dict(headers or {})
+    if error.retry_after:
+        headers["Retry-After"] = str(error.retry_after)
     if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, body["status"], headers, media_type="application/problem+json")
@@ -73,7 +78,8 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400:  # FastAPI could not read the body at all
         return problem(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
     kind = _BY_STATUS.get(error.status_code, BadRequest)
-    response = problem(kind(), error.status_code)
+    unknown_method = "This address does not know this method." * (error.status_code == 405)
+    response = problem(kind(unknown_method), error.status_code)
     response.headers.update(error.headers or {})  # `Allow` belongs to a 405
     return response
 
@@ -82,7 +88,7 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     """Names at most five fields, and never repeats the input: it may be large, or a secret."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = [
-        {"field": _field(each["loc"]), "message": _message(each["msg"])}
+        {"field": _field(each["loc"]), "message": _message(each)}
         for each in error.errors()[:MAX_REPORTED]
     ]
     summary = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
@@ -94,8 +100,10 @@ async def _on_bug(_: Request, __: Exception) -> JSONResponse:
     return problem(Internal())
 
 
-def _message(message: str) -> str:
-    return message.removeprefix("Value error, ")[:200]
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "model_attributes_type":  # the commonest mistake with curl
+        return "send a JSON object, with Content-Type: application/json"
+    return str(error["msg"]).removeprefix("Value error, ")[:200]
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -50,27 +50,27 @@ class SpeakText(AgentMiddleware[AgentState[Any], Any]):
     def wrap_model_call(
         self, request: _Request, handler: Callable[[_Request], _Response]
     ) -> AIMessage:
-        exchange = self._exchange(request)
-        prompt = next(exchange)
+        calls = self._until_readable(request)
+        prompt = next(calls)
         while True:
             try:
-                prompt = exchange.send(handler(prompt))
+                prompt = calls.send(handler(prompt))
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]  # a generator's return value
 
     async def awrap_model_call(
         self, request: _Request, handler: Callable[[_Request], Awaitable[_Response]]
     ) -> AIMessage:
-        exchange = self._exchange(request)
-        prompt = next(exchange)
+        calls = self._until_readable(request)
+        prompt = next(calls)
         while True:
             response = await handler(prompt)
             try:
-                prompt = exchange.send(response)
+                prompt = calls.send(response)
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]  # a generator's return value
 
-    def _exchange(self, request: _Request) -> Generator[_Request, _Response, AIMessage]:
+    def _until_readable(self, request: _Request) -> Generator[_Request, _Response, AIMessage]:
         """Prompts out, replies in, until one can be read. Sync and async runs share it."""
         must_answer = _rounds(request.messages) >= self.max_iterations
         messages = [self._rendered(message) for message in request.messages]

@@ -4,7 +4,7 @@ import warnings
 
 from langchain_core.tools import BaseTool
 
-from agent.tools.named import UnknownTool
+from agent.tools.errors import UnknownTool
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # the package says that it is being sunset

@@ -1,4 +1,4 @@
-"""A tool that raises tells the model so, instead of ending the run."""
+"""What can go wrong with tools: one that is not there, and one that raises."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -11,8 +11,12 @@ from langgraph.types import Command
 _Result: TypeAlias = ToolMessage | Command[Any]
 
 
+class UnknownTool(ValueError):
+    """There is no such tool here. The message says what to do."""
+
+
 class ToolErrors(AgentMiddleware[AgentState[Any], Any]):
-    """Turns an exception in a tool into its result."""
+    """A tool that raises tells the model so, instead of ending the run."""
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], _Result]

@@ -5,12 +5,9 @@ from collections.abc import Iterable
 from langchain_core.tools import BaseTool
 
 from agent.tools.calculator import calculator
+from agent.tools.errors import UnknownTool
 
 OURS: dict[str, BaseTool] = {calculator.name: calculator}
-
-
-class UnknownTool(ValueError):
-    """There is no such tool here. The message says what to do."""
 
 
 def named_tools(names: Iterable[str]) -> list[BaseTool]:
@@ -24,6 +21,6 @@ def _community_tool(name: str) -> BaseTool:
     except ImportError as error:
         raise UnknownTool(
             f"{name!r} is none of Lastword's own tools ({', '.join(OURS)}). "
-            "For langchain-community's: pip install 'lastword[community]'."
+            "For langchain-community's: .venv/bin/pip install -e '.[community]'."
         ) from error
     return load(name)

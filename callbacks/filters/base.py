@@ -17,11 +17,11 @@ from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, Thought
 class CallDelta(NamedTuple):
     """A piece of a native tool call: the name comes once, the arguments as cuts of JSON text.
 
-    Calls are told apart by `index`, and by `id` where a provider uses an index again.
-    Without an index the piece is a whole call.
+    Calls are told apart by their index `at`, and by `id` where a provider uses an
+    index again. Without an index the piece is a whole call.
     """
 
-    index: int | str | None
+    at: int | str | None
     name: str = ""
     args: str = ""
     id: str = ""

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from agent.tools.calculator import calculator
-from agent.tools.named import UnknownTool, named_tools
+from agent.tools.errors import UnknownTool
+from agent.tools.named import named_tools
 
 
 def test_ours() -> None:
@@ -56,7 +57,7 @@ def test_without_langchain_community(monkeypatch) -> None:
             monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "langchain_community", None)
     assert named_tools(["calculator"]) == [calculator]
-    with pytest.raises(UnknownTool, match=r"pip install 'lastword\[community\]'"):
+    with pytest.raises(UnknownTool, match=r"pip install -e '\.\[community\]'"):
         named_tools(["wikipedia"])
 
 

@@ -1,0 +1,49 @@
+"""`tool`: native tool calls, one of which is the answer: `final_answer(answer: str)`.
+
+The answer is the argument of the first call of that tool, certain at once, read out
+of the call's unfinished JSON. Other calls are LangChain's matter. Text beside calls
+is what the model thinks aloud, and a reply with nothing but text has no answer: the
+caller corrects it.
+"""
+
+from callbacks.filters.base import Chunk, Delta
+from callbacks.filters.json_field import JsonField
+from callbacks.filters.open_calls import OpenCalls
+from callbacks.filters.plain import Thoughts
+from stream.events import AnswerDelta
+
+ANSWER_TOOL = "final_answer"
+ANSWER_ARGUMENT = "answer"
+
+
+class ToolFilter:
+    """One reply with native tool calls, being read."""
+
+    def __init__(self, tool: str = ANSWER_TOOL, argument: str = ANSWER_ARGUMENT) -> None:
+        self._tool = tool
+        self._answer = JsonField(argument)
+        self._begun = False
+        self._calls = OpenCalls(self._begin)
+        self._thoughts = Thoughts()
+
+    def feed(self, chunk: Chunk) -> list[Delta]:
+        text, thought, calls, _ = chunk
+        deltas = self._thoughts.feed(thought + text) if thought or text else []
+        said: str | None = None
+        for call in calls:
+            reader = self._calls.reader(call)
+            if reader and (more := reader.feed(call.args)) is not None:
+                said = more if said is None else said + more
+        if said is not None:
+            deltas.append(AnswerDelta(said))
+        return deltas
+
+    def close(self) -> list[Delta]:
+        said = self._answer.close()
+        return [*self._thoughts.close(), *([] if said is None else [AnswerDelta(said)])]
+
+    def _begin(self, tool: str) -> JsonField | None:
+        if tool != self._tool or self._begun:
+            return None
+        self._begun = True
+        return self._answer
