@@ -1,9 +1,10 @@
 """The math tool: arithmetic as people and models write it, computed by numexpr.
 
 numexpr evaluates Python-like source: its release 2.14.2 can be talked into running code and can
-crash the process, and it takes up to 20 ms to compile one expression. So it never sees anything that came from outside: the
-fixed operations below are compiled once, and an expression only chooses among them. Text becomes
-known tokens, tokens a tree, the tree a number; each step refuses what it does not know by name.
+crash the process, and it takes up to 20 ms to compile one expression. So it never sees anything
+that came from outside: the fixed operations below are compiled once, and an expression only chooses
+among them. Text becomes known tokens, tokens a tree, the tree a number; each step refuses what it
+does not know by name.
 
 Every value on the way is an `int` of at most `MAX_BITS` bits, exact and computed by Python, or a
 finite float. That is checked after each operation: no infinity hides inside a result, and no
