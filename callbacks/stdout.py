@@ -40,6 +40,7 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
         self._uncertain: list[str] = []
         self._file = file
         self._open_line = False
+        self._silent = True
 
     def on_chain_start(
         self,
@@ -50,7 +51,18 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **_: Any,
     ) -> None:
+        if parent_run_id is None:
+            self._silent = True
         self._calls.enter(run_id, parent_run_id)
+
+    def on_chain_end(self, outputs: Any, *, parent_run_id: UUID | None = None, **_: Any) -> None:
+        """What the agent returns counts where no model call printed an answer."""
+        match outputs:
+            case {"messages": [*_, BaseMessage() as last]} if (
+                parent_run_id is None and self._silent
+            ):
+                self._say(last.text)
+                self._end_line()
 
     def on_tool_start(
         self,
@@ -94,9 +106,7 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         message = message_of(response)
         self._print(self._calls.end(run_id, message.text, message))
-        if self._open_line:
-            self._write("\n")
-            self._open_line = False
+        self._end_line()
 
     def _print(self, deltas: list[Delta]) -> None:
         for delta in deltas:
@@ -116,7 +126,12 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     def _say(self, text: str) -> None:
         if text:
             self._write(text)
-            self._open_line = True
+            self._open_line, self._silent = True, False
+
+    def _end_line(self) -> None:
+        if self._open_line:
+            self._write("\n")
+            self._open_line = False
 
     def _write(self, text: str) -> None:
         # Looked up late: notebooks and tests put another stream in its place.

@@ -413,3 +413,9 @@ def test_the_command_line_explains_itself(
         runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
     assert left.value.code == 0
     assert {"serve", "chat", "ask"} <= set(capsys.readouterr().out.split())
+
+
+def test_models_of_another_provider_are_refused(tmp_path) -> None:
+    settings = Settings(_env_file=None, model="offline", models="openai:gpt-4.1", data=tmp_path)
+    with pytest.raises(main.BadSetting, match=r"LASTWORD_MODELS: openai:gpt-4\.1 is of another"):
+        main.make(settings)

@@ -40,6 +40,18 @@ def test_one_handler_prints_run_after_run(capsys) -> None:
     assert capsys.readouterr().out == "".join(f"{answer}\n" for answer in answers)
 
 
+def test_plain_text_that_became_the_answer(capsys, upstream) -> None:
+    for _ in range(3):
+        upstream.say("Just prose.")
+    handler = StdoutHandler()
+    with sync_model_on(upstream) as model:
+        assert ask(handler, model=model) == "Just prose."
+        assert capsys.readouterr().out == "Just prose.\n"
+        upstream.say(final("Hi."))
+        ask(handler, model=model)
+        assert capsys.readouterr().out == "Hi.\n"
+
+
 def test_prints_while_the_answer_is_written(upstream) -> None:
     printed = Pieces()
     upstream.say(final("One two three."), cut=1)

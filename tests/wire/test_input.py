@@ -242,3 +242,15 @@ def test_no_body_is_our_fault(content: Any, house: Shared):
         assert 400 <= answer.status_code < 500
         assert len(answer.content) <= MAX_ANSWER
         assert answer.json()["code"] in {"bad_request", "conflict"}
+
+
+def test_a_question_in_the_address_and_in_the_body(lastword) -> None:
+    response = requests.get(f"{lastword.url}/chat?text=one", json={"text": "two"}, timeout=20)
+    assert response.status_code == 422
+    assert "stands in the address and in the body" in response.json()["detail"]
+
+
+def test_an_unknown_parameter_is_named(lastword) -> None:
+    response = requests.get(f"{lastword.url}/chat?text=one&strem=false", timeout=20)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "strem"

@@ -67,3 +67,9 @@ def test_langchain_community_is_imported_only_when_it_is_asked_for() -> None:
         "assert 'langchain_community' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["human", "read_file"])
+def test_a_tool_for_ones_own_desk_is_refused(name) -> None:
+    with pytest.raises(UnknownTool, match="not for a server"):
+        named_tools([name])
