@@ -72,11 +72,14 @@ class MemoryLog:
     def _forget_expired(self) -> None:
         # Runs end in nearly the order in which they were made, so this looks at few.
         horizon = self._clock() - self._ttl
-        for run_id, kept in list(self._runs.items()):
+        expired: list[str] = []
+        for run_id, kept in self._runs.items():
             if kept.ended is None:
                 continue
             if kept.ended > horizon:
                 break
+            expired.append(run_id)
+        for run_id in expired:
             del self._runs[run_id]
 
 

@@ -21,6 +21,7 @@ from langchain_core.tools import BaseTool
 
 from agent.protocols.base import TextProtocol
 from callbacks.filters.base import ActionRead, read_reply
+from callbacks.filters.json_object import join_surrogates
 from callbacks.filters.registry import FILTERS
 from callbacks.handler import finish_reason_of
 from stream.errors import ContentFiltered, IterationLimit, UnreadableReply
@@ -78,7 +79,7 @@ class SpeakText(AgentMiddleware[AgentState[Any], Any]):
             messages.append(HumanMessage(self.protocol.answer_now))
         for _ in range(self.corrections + 1):
             response = yield self._prompt(request, messages)
-            message = cast("AIMessage", response.result[-1])
+            message = _encodable(cast("AIMessage", response.result[-1]))
             reply = read_reply(FILTERS[self.protocol.name](), message.text)
             if reply.answer is not None:
                 return _answer(message, reply.answer)
@@ -115,6 +116,11 @@ class SpeakText(AgentMiddleware[AgentState[Any], Any]):
                 else render.render_answer(message)
             )
         return message
+
+
+def _encodable(message: AIMessage) -> AIMessage:
+    """Half a surrogate pair is no text; pydantic would refuse the next prompt for it."""
+    return message.model_copy(update={"content": join_surrogates(message.text)})
 
 
 def _rounds(messages: Sequence[AnyMessage]) -> int:

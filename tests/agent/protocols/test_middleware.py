@@ -385,3 +385,11 @@ def test_what_is_streamed_is_the_answer(upstream) -> None:
         agent = build_agent(model, tools=TOOLS)
         check()
         loop.run(opened.__aexit__(None, None, None))
+
+
+def test_half_a_surrogate_pair_in_prose_is_no_failure(upstream) -> None:
+    upstream.say(f"Thinking \ud83d\n{blob('calculator', '1+1')}")
+    upstream.say(final("Two."))
+    with sync_model_on(upstream) as model:
+        result = build_agent(model).invoke({"messages": "Hi"})
+    assert result["messages"][-1].text == "Two."
