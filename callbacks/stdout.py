@@ -34,6 +34,7 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     run_inline = True
     raise_error = True
 
+    # `format` hides a builtin, and is the word that users know.
     def __init__(self, format: str = "json_chat", file: TextIO | None = None) -> None:  # noqa: A002
         """`format` is the name of a `grammar`; `file` is where to print, stdout by default."""
         self._calls = Calls(grammar(format))

@@ -124,7 +124,7 @@ class Raw:
         return head(self.status, self.content_type, *extra, length=len(self.content))
 
 
-def Status(code: int, headers: Mapping[str, str] | None = None, body: Any = None) -> Raw:  # noqa: N802
+def Status(code: int, headers: Mapping[str, str] | None = None, body: Any = None) -> Raw:  # noqa: N802  reads like Reply
     body = body or {"error": {"message": "scripted", "type": "scripted", "code": None}}
     return Raw(dumps(body), "application/json", code, headers or {})
 

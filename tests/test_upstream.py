@@ -155,7 +155,7 @@ def test_an_error_of_a_rule_is_the_tests_error() -> None:
     def rule(request):
         raise KeyError("rule")
 
-    with pytest.raises(KeyError), Upstream() as upstream:  # noqa: PT012
+    with pytest.raises(KeyError), Upstream() as upstream:  # noqa: PT012  raised at exit
         upstream.default = rule
         with pytest.raises(openai.InternalServerError):
             run(read(upstream))

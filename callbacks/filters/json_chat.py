@@ -9,13 +9,13 @@ What follows it is ignored. If it is broken before anything of it was certain, t
 reply has neither answer nor action; if it is broken later, the answer ends there.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from callbacks.filters.base import ActionRead, Chunk, Delta
 from callbacks.filters.json_blob import BlobFinder
-from callbacks.filters.json_object import JsonObject, Piece, is_plain, join_surrogates
+from callbacks.filters.json_object import JsonObject, Piece, is_plain
+from callbacks.filters.json_value import parse_json
 from stream.events import AnswerDelta
 
 FINAL_ANSWER = "Final Answer"
@@ -101,14 +101,5 @@ class _Value:
         """What a tool is given: the string, or the parsed JSON, or nothing at all as `{}`."""
         if self.quoted and self.complete:
             return self.text
-        value = _parse(self.text) if self.complete else None
+        value = parse_json(self.text) if self.complete else None
         return {} if value is None else value
-
-
-def _parse(source: str) -> Any:
-    try:
-        value = json.loads(source, strict=False)
-        # Written out and read again, because escapes in it may have made lone surrogates.
-        return json.loads(join_surrogates(json.dumps(value, ensure_ascii=False)))
-    except (ValueError, RecursionError):
-        return source
