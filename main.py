@@ -11,7 +11,7 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from agent.memory import Memory
 from agent.runner import Policy, Runner
 from agent.tools.errors import UnknownTool
 from agent.tools.named import named_tools
+from callbacks.filters.base import AnswerFilter
 from callbacks.filters.registry import grammar
 from callbacks.stdout import RawStdoutHandler
 from settings import PREFIX, Settings
@@ -38,6 +39,7 @@ from wire.app import create_app
 from wire.server import Server, on_signal
 
 ROUTERS = (chat.router, runs.router, status.router, page.router)
+DEFAULT_PROTOCOL = "json_chat"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 
@@ -51,6 +53,7 @@ class Made(NamedTuple):
     name: str
     model: BaseChatModel
     agent: Agent
+    grammar: Callable[[], AnswerFilter]
 
 
 def model_name(settings: Settings) -> str:
@@ -64,7 +67,8 @@ def model_name(settings: Settings) -> str:
 
 def make(settings: Settings) -> Made:
     """Raises `BadSetting`, `UnknownModel`, `UnknownTool`."""
-    if settings.protocol not in PROTOCOLS:
+    protocol = settings.protocol or DEFAULT_PROTOCOL
+    if protocol not in PROTOCOLS:
         raise BadSetting(f"{PREFIX}PROTOCOL: use one of {', '.join(PROTOCOLS)}.")
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
@@ -81,9 +85,9 @@ def make(settings: Settings) -> Made:
         fast_stream=settings.fast_stream,
     )
     agent = build_agent(
-        model, protocol=settings.protocol, tools=tools, max_iterations=settings.max_iterations
+        model, protocol=protocol, tools=tools, max_iterations=settings.max_iterations
     )
-    return Made(name, model, agent)
+    return Made(name, model, agent, grammar(protocol))
 
 
 @asynccontextmanager
@@ -94,7 +98,7 @@ async def open_runner(
     async with AsyncSqliteSaver.from_conn_string(str(settings.data / "memory.sqlite")) as saver:
         parts = Parts(
             agent=made.agent,
-            grammar=grammar(settings.protocol),
+            grammar=made.grammar,
             log=MemoryLog(settings.log_ttl),
             memory=Memory(saver, settings.memory_window),
             timeout=settings.run_timeout,

@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     fast_stream: bool = True  # merge tokens that arrive together; off: the SDK's own stream
 
     # The agent
-    protocol: str = "json_chat"
+    agent: str | None = None  # one's own, as `module:attribute`
+    protocol: str | None = None  # how agent and model talk
     tools: Names = ["calculator"]
     max_iterations: int = Field(3, ge=0, le=100)
     memory_window: int = Field(5, ge=0, le=1000)  # exchanges
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
 
     # Runs; times in seconds
     max_runs: int = Field(100, ge=1)
+    answer_mode: Literal["exact", "eager"] = "exact"
     run_timeout: float = Field(300.0, gt=0)
     on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0)] = 10.0
     heartbeat: float = Field(15.0, gt=0)
@@ -61,7 +63,9 @@ class Settings(BaseSettings):
             return value
         return [name.strip() for name in value.split(",") if name.strip()]
 
-    @field_validator("openai_api_key", "openai_base_url", "model", mode="before")
+    @field_validator(
+        "openai_api_key", "openai_base_url", "model", "agent", "protocol", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -32,7 +32,11 @@ def serve(tmp_path: Path, upstream: Upstream) -> Iterator[Callable[..., Lastword
     with ExitStack() as stack:
 
         def start(**settings: Any) -> Lastword:
-            model = {"model": "openai:test", "openai_base_url": upstream.url}
+            model = {
+                "model": "openai:test",
+                "openai_base_url": upstream.url,
+                "protocol": "json_chat",
+            }
             return stack.enter_context(serving(tmp_path, **(model | settings)))
 
         yield start

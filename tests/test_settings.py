@@ -31,7 +31,7 @@ def test_everything_has_a_safe_default() -> None:
     assert settings.api_keys == []
     assert not settings.anonymous
     assert settings.cors_origins == []
-    assert settings.protocol == "json_chat"
+    assert settings.protocol is None
     assert settings.tools == ["calculator"]
     assert settings.memory_window == 5
     assert settings.max_iterations == 3
