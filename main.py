@@ -22,9 +22,10 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ValidationError
 
 from agent import models, tuning
-from agent.build import PROTOCOLS, Agent, build_agent
+from agent.build import Agent, build_agent, protocol_for
 from agent.execution import Parts
 from agent.memory import Memory
+from agent.protocols.registry import PROTOCOLS, is_protocol
 from agent.runner import Policy, Runner
 from agent.tools.errors import UnknownTool
 from agent.tools.named import named_tools
@@ -39,7 +40,6 @@ from wire.app import create_app
 from wire.server import Server, on_signal
 
 ROUTERS = (chat.router, runs.router, status.router, page.router)
-DEFAULT_PROTOCOL = "json_chat"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 
@@ -67,8 +67,7 @@ def model_name(settings: Settings) -> str:
 
 def make(settings: Settings) -> Made:
     """Raises `BadSetting`, `UnknownModel`, `UnknownTool`."""
-    protocol = settings.protocol or DEFAULT_PROTOCOL
-    if protocol not in PROTOCOLS:
+    if settings.protocol and not is_protocol(settings.protocol):
         raise BadSetting(f"{PREFIX}PROTOCOL: use one of {', '.join(PROTOCOLS)}.")
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
@@ -84,6 +83,7 @@ def make(settings: Settings) -> Made:
         base_url=settings.openai_base_url,
         fast_stream=settings.fast_stream,
     )
+    protocol = settings.protocol or protocol_for(model)
     agent = build_agent(
         model, protocol=protocol, tools=tools, max_iterations=settings.max_iterations
     )

@@ -10,35 +10,39 @@ from langgraph.graph.state import CompiledStateGraph
 
 from agent.call_settings import ApplyCallSettings, CallSettings
 from agent.models import OFFLINE, chat_model
-from agent.protocols.base import TextProtocol
-from agent.protocols.json_chat import JsonChat
-from agent.protocols.middleware import MAX_ITERATIONS, SpeakText
+from agent.protocols.middleware import MAX_ITERATIONS, Speak
 from agent.tools.calculator import calculator
 from agent.tools.errors import ToolErrors
 
 Agent: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
 
-PROTOCOLS: dict[str, type[TextProtocol]] = {"json_chat": JsonChat}
-
 
 def build_agent(
     model: BaseChatModel | str = OFFLINE,
     *,
-    protocol: str = "json_chat",
+    protocol: str | None = None,
     tools: Sequence[BaseTool] = (calculator,),
     max_iterations: int = MAX_ITERATIONS,
 ) -> Agent:
     """An agent that takes `{"messages": [...]}` and ends with its answer as the last message.
 
-    `protocol` is a name in `PROTOCOLS`. Stateless: the conversation comes with the call.
+    `protocol` is how it talks with the model: see `agent.protocols.registry`.
+    Stateless: the conversation comes with the call.
     """
+    model = chat_model(model) if isinstance(model, str) else model
     return create_agent(
-        chat_model(model) if isinstance(model, str) else model,
+        model,
         list(tools),
         middleware=[
             ApplyCallSettings(),
-            SpeakText(PROTOCOLS[protocol](), max_iterations),
+            Speak(protocol or protocol_for(model), max_iterations),
             ToolErrors(),
         ],
         context_schema=CallSettings,
     )
+
+
+def protocol_for(model: BaseChatModel) -> str:
+    """The best way of talking with a model: native tool calls, if it has them."""
+    has_tools = type(model).bind_tools is not BaseChatModel.bind_tools
+    return "tool" if has_tools else "json_chat"

@@ -1,36 +1,31 @@
 """The embedded default model: it needs no key, follows rules, and says so.
 
 It reads the prompt that a real model would get and replies in the format that
-the prompt asks for, so everything around it runs as it would with a real one.
+the prompt asks for, or with native tool calls, so everything around it runs as it
+would with a real one.
 """
 
 import asyncio
 import json
 import re
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
-from agent.offline.rules import Answer, Conversation, Exchange, Intention, ToolCall, decide
-from agent.protocols.base import TextProtocol
-from agent.protocols.json_chat import JsonChat
-from callbacks.filters.base import read_reply
-from callbacks.filters.registry import FILTERS
+from agent.offline.forms import conversation, form_of
+from agent.offline.rules import decide
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -52,7 +47,7 @@ class OfflineChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        for chunk in _chunks(messages, stop):
+        for chunk in _chunks(messages, stop, **kwargs):
             time.sleep(self._pause)
             yield chunk
 
@@ -63,7 +58,7 @@ class OfflineChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in _chunks(messages, stop):
+        for chunk in _chunks(messages, stop, **kwargs):
             await asyncio.sleep(self._pause)
             yield chunk
 
@@ -74,7 +69,7 @@ class OfflineChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop))
+        return generate_from_stream(self._stream(messages, stop, **kwargs))
 
     async def _agenerate(
         self,
@@ -83,7 +78,17 @@ class OfflineChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop))
+        return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,  # what it is told in words is enough for it
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        described = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=described, **kwargs)
 
     @property
     def _pause(self) -> float:
@@ -95,13 +100,41 @@ class OfflineChatModel(BaseChatModel):
 _TOKEN = re.compile(r" ?\w{1,6}| ?[^\w\s]{1,4}|\s{1,4}")
 
 
+def reply(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]] = ()) -> AIMessage:
+    """What the model says to a prompt, in the format that the prompt asks for."""
+    form = form_of(messages, tools)
+    return form.write(decide(conversation(form, messages)))
+
+
 def _chunks(
-    messages: Sequence[BaseMessage], stop: Sequence[str] | None
+    messages: Sequence[BaseMessage],
+    stop: Sequence[str] | None,
+    tools: Sequence[dict[str, Any]] = (),
+    **_: Any,
 ) -> Iterator[ChatGenerationChunk]:
-    tokens = _TOKEN.findall(_until(stop or (), reply(messages)))
-    for token in tokens:
-        yield ChatGenerationChunk(message=AIMessageChunk(content=token))
-    yield _last_chunk(sum(len(message.text) for message in messages), len(tokens))
+    said = reply(messages, tools)
+    spoken = [*_text_chunks(said, stop or ()), *_call_chunks(said)]
+    for chunk in spoken:
+        yield ChatGenerationChunk(message=chunk)
+    yield _last_chunk(sum(len(message.text) for message in messages), len(spoken))
+
+
+def _text_chunks(said: AIMessage, stop: Sequence[str]) -> Iterator[AIMessageChunk]:
+    for token in _TOKEN.findall(_encodable(_until(stop, said.text))):
+        yield AIMessageChunk(content=token)
+
+
+def _call_chunks(said: AIMessage) -> Iterator[AIMessageChunk]:
+    """Calls as providers stream them: the name, then the arguments as cuts of JSON text."""
+    for index, call in enumerate(said.tool_calls):
+        yield _call_chunk(index, name=call["name"], args="", id=f"call_{uuid.uuid4().hex}")
+        arguments = json.dumps(call["args"], ensure_ascii=False)
+        for token in _TOKEN.findall(_encodable(arguments)):
+            yield _call_chunk(index, name=None, args=token, id=None)
+
+
+def _call_chunk(index: int, **piece: str | None) -> AIMessageChunk:
+    return AIMessageChunk(content="", tool_call_chunks=[{"index": index, **piece}])
 
 
 def _last_chunk(characters: int, tokens: int) -> ChatGenerationChunk:
@@ -119,108 +152,6 @@ def _until(stop: Sequence[str], text: str) -> str:
     return text[: min((end for end in ends if end >= 0), default=len(text))]
 
 
-def reply(messages: Sequence[BaseMessage]) -> str:
-    """What the model says to a prompt, in the format that the prompt asks for."""
-    prompt = next((m.text for m in messages if isinstance(m, SystemMessage)), "")
-    form = next((form for form in FORMATS if form.marker in prompt), None)
-    intention = decide(_Reading(form, messages).talk(_calculator(prompt) if form else None))
-    text = form.write(intention) if form else intention[-1]
-    # A model's tokens cannot spell half a surrogate pair, but a user whom it quotes can.
+def _encodable(text: str) -> str:
+    """A model's tokens cannot spell half a surrogate pair, but a user whom it quotes can."""
     return text.encode(errors="replace").decode()
-
-
-def _calculator(prompt: str) -> str | None:
-    """The calculator's name if the prompt lists it, one tool to a line: `name: description`."""
-    found = re.search(r"^\W*(calculator)\b.*:", prompt, re.IGNORECASE | re.MULTILINE)
-    return found[1] if found else None
-
-
-# Formats
-
-
-class Format(NamedTuple):
-    """How to talk in a protocol."""
-
-    marker: str
-    """What the protocol's system prompt has in it."""
-    protocol: TextProtocol
-    write: Callable[[Intention], str]
-
-    def read(self, text: str) -> Intention | None:
-        """What an earlier reply intended, as the agent understood it; None if it did not."""
-        answer, action = read_reply(FILTERS[self.protocol.name](), text)
-        if action:
-            return ToolCall(action.name, str(action.input))
-        return None if answer is None else Answer(answer)
-
-    def result(self, text: str) -> str | None:
-        """What a tool returned, or None if this is not how the protocol tells of it."""
-        frame = self.protocol.render_result(ToolMessage(_SLOT, tool_call_id="")).text
-        before, _, after = frame.partition(_SLOT)
-        is_framed = text.startswith(before) and text.endswith(after)
-        return text[len(before) : len(text) - len(after)] if is_framed else None
-
-
-_SLOT = "{output}"
-
-
-def _json_blob(intention: Intention) -> str:
-    action = intention.name if isinstance(intention, ToolCall) else "Final Answer"
-    blob = {"action": action, "action_input": intention[-1]}
-    return f"```json\n{json.dumps(blob, ensure_ascii=False)}\n```"
-
-
-FORMATS = (Format('"action_input"', JsonChat(), _json_blob),)
-
-
-# Reading the prompt
-
-
-class _Reading:
-    """The conversation that a prompt holds. Without a format there are no tools in it.
-
-    Who speaks is told by place, never by the words alone: users can write anything.
-    """
-
-    def __init__(self, form: Format | None, messages: Sequence[BaseMessage]) -> None:
-        self._form = form
-        self._earlier: list[Exchange] = []
-        self._start("")
-        for message in messages:
-            if isinstance(message, HumanMessage):
-                self._hear(message.text)
-            elif isinstance(message, AIMessage):
-                self._recall(message.text)
-
-    def talk(self, calculator: str | None) -> Conversation:
-        """All that matters for what to say next."""
-        return Conversation(
-            self._earlier, self._said, calculator, self._call, self._result, self._must_answer
-        )
-
-    def _start(self, said: str) -> None:
-        self._said = said
-        self._pending: ToolCall | None = None
-        self._call: ToolCall | None = None
-        self._result = ""
-        self._must_answer = False
-
-    def _recall(self, text: str) -> None:
-        """The model's own reply."""
-        intention = self._form.read(text) if self._form else Answer(text)
-        if isinstance(intention, ToolCall):
-            self._pending = intention
-        elif intention:
-            self._earlier.append(Exchange(self._said, intention.text))
-            self._start("")
-
-    def _hear(self, text: str) -> None:
-        """The user, a tool, or the agent."""
-        if self._pending and self._form and (result := self._form.result(text)) is not None:
-            self._call, self._result, self._pending = self._pending, result, None
-        elif self._said and self._form and text == self._form.protocol.answer_now:
-            self._must_answer = True
-        elif not (self._said and self._form and text == self._form.protocol.correction):
-            if self._said:
-                self._earlier.append(Exchange(self._said, ""))
-            self._start(text)

@@ -1,20 +1,26 @@
-"""What a way of talking is: a prompt, a rendering of the conversation, a grammar."""
+"""What a way of talking is: what the model is sent, and how it calls tools.
+
+How its replies are read is the matter of the grammar that has the protocol's name.
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain.agents.middleware import ModelRequest
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.tools import BaseTool
 
+from callbacks.filters.base import ActionRead
 
-class TextProtocol(Protocol):
-    """How an agent and a model without native tool calls talk in plain text."""
+Tools: TypeAlias = Sequence[BaseTool | dict[str, Any]]
+"""As LangChain has them; a dict is a tool that runs at the provider."""
+
+
+class ChatProtocol(Protocol):
+    """How an agent and a model talk."""
 
     name: str
     """Also the name of its grammar in `callbacks.filters.registry.FILTERS`."""
-
-    stop: Sequence[str]
-    """Stop sequences for the model; may be empty."""
 
     correction: str
     """What the model is told about a reply that could not be read."""
@@ -22,20 +28,19 @@ class TextProtocol(Protocol):
     answer_now: str
     """What the model is told when it has used up its tool calls."""
 
-    def system_prompt(self, tools: Sequence[BaseTool]) -> str:
-        """What the model may do, and the form its replies must take."""
+    takes_plain_text: bool
+    """Whether a reply that stayed without any format, after corrections, is the answer."""
 
-    def is_plain_text_answer(self, text: str) -> bool:
-        """Whether a reply that stayed unreadable after corrections may be the answer.
+    def prompt(self, request: ModelRequest[Any], *, must_answer: bool) -> ModelRequest[Any]:
+        """The request as the model is to be asked it."""
 
-        Never one that tried the format and failed: the user would see its debris.
+    def calling(
+        self, message: AIMessage, action: ActionRead | None, tools: Tools
+    ) -> AIMessage | None:
+        """The reply as a message that makes LangChain call what it calls, if it calls a tool.
+
+        `action` is what the grammar read.
         """
 
-    def render_answer(self, message: AIMessage) -> AIMessage:
-        """An earlier answer, in the form that the model is asked to write."""
-
-    def render_action(self, message: AIMessage) -> AIMessage:
-        """The model's own reply that called a tool."""
-
-    def render_result(self, message: ToolMessage) -> HumanMessage:
-        """What the tool said, for the model to read."""
+    def objection(self, message: AIMessage, words: str) -> list[AnyMessage]:
+        """The reply, and what the agent says to it."""

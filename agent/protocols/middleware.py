@@ -1,28 +1,20 @@
-"""Lets `create_agent` talk with a model in plain text, by a `TextProtocol`.
+"""Lets `create_agent` talk with a model as a protocol says.
 
 The reply is read with the same grammar that streams it: what the user was shown
 as the answer is the answer, and what runs as a tool was never shown.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, TypeAlias, cast
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import AgentState
-from langchain_core.messages import (
-    AIMessage,
-    AnyMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
-from langchain_core.tools import BaseTool
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.protocols.base import TextProtocol
-from callbacks.filters.base import ActionRead, read_reply
-from callbacks.filters.json_object import join_surrogates
-from callbacks.filters.registry import FILTERS
+from agent.protocols.registry import PROTOCOLS
+from callbacks.chunks import chunks_of
+from callbacks.filters.base import AnswerFilter, Reply, understand
+from callbacks.filters.registry import grammar
 from callbacks.handler import finish_reason_of
 from stream.errors import ContentFiltered, IterationLimit, UnreadableReply
 
@@ -33,18 +25,24 @@ _Request: TypeAlias = ModelRequest[Any]
 _Response: TypeAlias = ModelResponse[Any]
 
 
-class SpeakText(AgentMiddleware[AgentState[Any], Any]):
+class Speak(AgentMiddleware[AgentState[Any], Any]):
     """One model call of the agent, in the words of a protocol, corrected where it must be."""
 
     def __init__(
         self,
-        protocol: TextProtocol,
+        protocol: str,
         max_iterations: int = MAX_ITERATIONS,
         corrections: int = CORRECTIONS,
     ) -> None:
-        """After `max_iterations` tool calls comes one last model call that must answer."""
+        """`protocol` is a name in `PROTOCOLS`, perhaps after layers: `think+react`.
+
+        After `max_iterations` rounds of tool calls comes one last call that must answer.
+        """
         super().__init__()
-        self.protocol = protocol
+        *layers, name = protocol.split("+")
+        self.protocol = PROTOCOLS[name]
+        self.grammar = grammar(protocol)
+        self.plain = grammar("+".join([*layers, "message"]))
         self.max_iterations = max_iterations
         self.corrections = corrections
 
@@ -74,53 +72,35 @@ class SpeakText(AgentMiddleware[AgentState[Any], Any]):
     def _until_readable(self, request: _Request) -> Generator[_Request, _Response, AIMessage]:
         """Prompts out, replies in, until one can be read. Sync and async runs share it."""
         must_answer = _rounds(request.messages) >= self.max_iterations
-        messages = [self._rendered(message) for message in request.messages]
-        if must_answer:
-            messages.append(HumanMessage(self.protocol.answer_now))
+        prompt = self.protocol.prompt(request, must_answer=must_answer)
         for _ in range(self.corrections + 1):
-            response = yield self._prompt(request, messages)
-            message = _encodable(cast("AIMessage", response.result[-1]))
-            reply = read_reply(FILTERS[self.protocol.name](), message.text)
-            if reply.answer is not None:
-                return _answer(message, reply.answer)
-            if reply.action and not must_answer:
-                return _tool_call(message, reply.action, request.tools)
+            response = yield prompt
+            message = cast("AIMessage", response.result[-1])
+            reader = self.grammar()
+            answer, action = _read(reader, message)
+            if answer is not None:
+                return _answer(message, answer)
+            calling = self.protocol.calling(message, action, request.tools)
+            if calling and not must_answer:
+                return calling
             if finish_reason_of(message) == "content_filter":
                 raise ContentFiltered
-            messages += [AIMessage(message.text), HumanMessage(self._objection(reply.action))]
-        if reply.action:
+            words = self.protocol.answer_now if calling else self.protocol.correction
+            objection = self.protocol.objection(message, words)
+            prompt = prompt.override(messages=[*prompt.messages, *objection])
+        if calling:
             raise IterationLimit
-        if self.protocol.is_plain_text_answer(message.text):
-            return _answer(message, message.text)
+        if self.protocol.takes_plain_text and not getattr(reader, "attempted", False):
+            answer, _ = _read(self.plain(), message)
+            if answer and not answer.isspace():
+                return _answer(message, answer)
         raise UnreadableReply
 
-    def _prompt(self, request: _Request, messages: list[AnyMessage]) -> _Request:
-        tools = [tool for tool in request.tools if isinstance(tool, BaseTool)]
-        return request.override(
-            system_message=SystemMessage(self.protocol.system_prompt(tools)),
-            messages=list(messages),
-            tools=[],  # the protocol has told of them in its own words
-        )
 
-    def _objection(self, action: ActionRead | None) -> str:
-        return self.protocol.answer_now if action else self.protocol.correction
-
-    def _rendered(self, message: AnyMessage) -> AnyMessage:
-        if isinstance(message, ToolMessage):
-            return self.protocol.render_result(message)
-        if isinstance(message, AIMessage):
-            render = self.protocol
-            return (
-                render.render_action(message)
-                if message.tool_calls
-                else render.render_answer(message)
-            )
-        return message
-
-
-def _encodable(message: AIMessage) -> AIMessage:
-    """Half a surrogate pair is no text; pydantic would refuse the next prompt for it."""
-    return message.model_copy(update={"content": join_surrogates(message.text)})
+def _read(grammar: AnswerFilter, message: AIMessage) -> Reply:
+    chunks = chunks_of(message.content, message)
+    deltas = [delta for chunk in chunks for delta in grammar.feed(chunk)]
+    return understand([*deltas, *grammar.close()])
 
 
 def _rounds(messages: Sequence[AnyMessage]) -> int:
@@ -136,29 +116,3 @@ def _rounds(messages: Sequence[AnyMessage]) -> int:
 def _answer(message: AIMessage, answer: str) -> AIMessage:
     # A call that the model made natively, unasked, must not run after an answer.
     return message.model_copy(update={"content": answer, "tool_calls": []})
-
-
-def _tool_call(
-    message: AIMessage, action: ActionRead, tools: Sequence[BaseTool | dict[str, Any]]
-) -> AIMessage:
-    """The model's own words stay the content, so that it finds them again in the next prompt."""
-    call = {
-        "name": action.name,
-        "args": _arguments(action, tools),
-        "id": f"call_{uuid.uuid4().hex}",
-        "type": "tool_call",
-    }
-    return message.model_copy(update={"tool_calls": [call]})
-
-
-def _arguments(action: ActionRead, tools: Sequence[BaseTool | dict[str, Any]]) -> dict[str, Any]:
-    """A model in a text protocol gives a tool with one argument just the argument."""
-    if isinstance(action.input, dict):
-        return action.input
-    names = [
-        name
-        for tool in tools
-        if isinstance(tool, BaseTool) and tool.name == action.name
-        for name in tool.args
-    ]
-    return {(names or ["input"])[0]: action.input}
