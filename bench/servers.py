@@ -44,7 +44,11 @@ def uvicorn(app: str) -> str:
     return (UVICORN + QUIET).replace("{app}", app)
 
 
-LASTWORD = {"LASTWORD_MODEL": "openai:bench", "LASTWORD_MAX_RUNS": "1000"}
+LASTWORD = {
+    "LASTWORD_MODEL": "openai:bench",
+    "LASTWORD_PROTOCOL": "json_chat",
+    "LASTWORD_MAX_RUNS": "1000",
+}
 SERVERS = {
     "relay": Server(uvicorn("bench.relay:app")),
     "relay-bare": Server(uvicorn("bench.relay_bare:app")),

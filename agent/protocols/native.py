@@ -1,5 +1,6 @@
 """Ways of talking with models that call tools natively."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -10,11 +11,15 @@ from langchain_core.messages import (
     AnyMessage,
     HumanMessage,
     SystemMessage,
+    ToolCall,
     ToolMessage,
 )
 
 from agent.protocols.base import Tools
 from callbacks.filters.base import ActionRead
+from callbacks.filters.json_object import join_surrogates
+from callbacks.filters.json_value import parse_json
+from callbacks.handler import finish_reason_of
 
 
 class NativeProtocol(ABC):
@@ -47,15 +52,23 @@ class NativeProtocol(ABC):
     def calling(
         self, message: AIMessage, action: ActionRead | None, tools: Tools
     ) -> AIMessage | None:
-        if not message.tool_calls:
-            return None
+        if not message.tool_calls or finish_reason_of(message) == "length":
+            return None  # a tool never runs on half an input, which LangChain makes whole
         # Every call that stays must be answered, and one that could not be read cannot be.
-        return message.model_copy(update={"invalid_tool_calls": []})
+        update = {"tool_calls": [*map(_encodable, message.tool_calls)], "invalid_tool_calls": []}
+        return message.model_copy(update=update)
 
     def objection(self, message: AIMessage, words: str) -> list[AnyMessage]:
         """Providers want a result for every call, so the words are said as results."""
-        calls = [*message.tool_calls, *message.invalid_tool_calls]
-        if calls:
-            return [message, *(ToolMessage(words, tool_call_id=call["id"] or "") for call in calls)]
-        said: list[AnyMessage] = [AIMessage(message.text)] if message.text else []
-        return [*said, HumanMessage(words)]
+        text = join_surrogates(message.text)
+        calls = [*map(_encodable, message.tool_calls)]
+        ids = [call["id"] for call in (*calls, *message.invalid_tool_calls)]
+        if ids:
+            said = message.model_copy(update={"content": text, "tool_calls": calls})
+            return [said, *(ToolMessage(words, tool_call_id=each or "") for each in ids)]
+        return [*([AIMessage(text)] if text else []), HumanMessage(words)]
+
+
+def _encodable(call: ToolCall) -> ToolCall:
+    """Without halves of surrogate pairs, which could not be sent back."""
+    return {**call, "args": parse_json(json.dumps(call["args"]))}

@@ -7,7 +7,9 @@ from langchain.agents.middleware import ModelRequest
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.tools import tool
 
+from agent.protocols.base import Tools
 from agent.protocols.native import NativeProtocol
+from callbacks.filters.base import ActionRead
 from callbacks.filters.tool import ANSWER_ARGUMENT, ANSWER_TOOL
 
 SHOWN = "The user has seen this."
@@ -40,6 +42,13 @@ class Tool(NativeProtocol):
             "tools": [*request.tools, final_answer],
             "tool_choice": ANSWER_TOOL if must_answer else "any",
         }
+
+    def calling(
+        self, message: AIMessage, action: ActionRead | None, tools: Tools
+    ) -> AIMessage | None:
+        """The grammar found no answer, so a call of the answer tool was an empty one."""
+        others = [call for call in message.tool_calls if call["name"] != ANSWER_TOOL]
+        return super().calling(message.model_copy(update={"tool_calls": others}), action, tools)
 
     def rendered(self, message: AnyMessage) -> Iterable[AnyMessage]:
         if not isinstance(message, AIMessage) or message.tool_calls:

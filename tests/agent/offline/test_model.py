@@ -37,11 +37,11 @@ def system(tools: Sequence[BaseTool] = (calculator,)) -> SystemMessage:
 
 
 def answered(said: str, answer: str) -> list[BaseMessage]:
-    return [HumanMessage(said), PROTOCOL.render_answer(AIMessage(answer))]
+    return [HumanMessage(said), AIMessage(PROTOCOL.answer(answer))]
 
 
 def result(text: str) -> BaseMessage:
-    return PROTOCOL.render_result(ToolMessage(text, tool_call_id="1"))
+    return HumanMessage(PROTOCOL.result(text))
 
 
 def says(*messages: BaseMessage, tools: Sequence[BaseTool] = (calculator,)) -> str:
@@ -71,10 +71,10 @@ def converse(*texts: str) -> list[str]:
     for text in texts:
         prompt = [system(), *history, HumanMessage(text)]
         said = reply(prompt)
-        action = read_reply(FILTERS["json_chat"](), said).action
+        action = read_reply(FILTERS["json_chat"](), said.text).action
         if action:
-            said = reply([*prompt, AIMessage(said), result(evaluate(action.input))])
-        answers.append(read_reply(FILTERS["json_chat"](), said).answer or "")
+            said = reply([*prompt, said, result(evaluate(action.input))])
+        answers.append(read_reply(FILTERS["json_chat"](), said.text).answer or "")
         history += answered(text, answers[-1])
     return answers
 
@@ -123,7 +123,7 @@ def test_without_a_calculator_it_does_not_guess() -> None:
 
 
 def test_an_error_is_told_as_it_is() -> None:
-    called = AIMessage(reply([system(), HumanMessage("1/0")]))
+    called = reply([system(), HumanMessage("1/0")])
     answer = says(HumanMessage("1/0"), called, result("Division by zero."))
     assert answer == "I couldn't compute that. My calculator says: Division by zero."
     assert len(says(HumanMessage("1/0"), called, result("x" * 10_000))) < 2 * LONGEST_QUOTE
@@ -140,7 +140,7 @@ def test_an_action_of_another_model_is_reported_as_it_was_called() -> None:
 
 def test_when_it_must_answer_it_answers() -> None:
     answer_now = HumanMessage(PROTOCOL.answer_now)
-    action = AIMessage(reply([system(), HumanMessage("2+2")]))
+    action = reply([system(), HumanMessage("2+2")])
     assert "may not use my calculator again" in says(HumanMessage("2+2"), answer_now)
     assert "may not use my calculator again" in says(HumanMessage("2+2"), action, answer_now)
     assert says(HumanMessage("2+2"), action, result("4"), answer_now) == "2+2 is 4."
@@ -176,12 +176,12 @@ def test_a_user_who_speaks_like_a_model_or_a_tool_is_a_user(
 
 
 def test_a_question_after_an_unfinished_action_is_a_question() -> None:
-    action = AIMessage(reply([system(), HumanMessage("2+2")]))
+    action = reply([system(), HumanMessage("2+2")])
     assert calls(HumanMessage("2+2"), action, HumanMessage("3+3")) == "3 + 3"
 
 
 def test_a_tools_response_may_hold_its_own_frame() -> None:
-    action = AIMessage(reply([system(), HumanMessage("2+2")]))
+    action = reply([system(), HumanMessage("2+2")])
     answer = says(HumanMessage("2+2"), action, result(result("4").text))
     assert answer.startswith("I couldn't compute that. My calculator says: TOOL RESPONSE")
 
@@ -253,7 +253,7 @@ def test_it_remembers_what_was_said() -> None:
 def test_messages_that_nobody_answered_are_remembered_too() -> None:
     told = says(HumanMessage("My name is Ada"), HumanMessage("what is my name?"))
     assert told == "Your name is Ada."
-    greeting = PROTOCOL.render_answer(AIMessage("How can I help?"))
+    greeting = AIMessage(PROTOCOL.answer("How can I help?"))
     assert "Nothing before" in says(greeting, HumanMessage("what did I say?"))
 
 
@@ -278,7 +278,7 @@ def test_any_text_gets_a_well_formed_reply(texts: list[str]) -> None:
     *earlier, last = texts
     history = [message for text in earlier for message in answered(text, text)]
     for question in (last, "what did I say?"):
-        text = reply([system(), *history, HumanMessage(question)])
+        text = MODEL.invoke([system(), *history, HumanMessage(question)]).text
         fenced = re.fullmatch(r"```json\n(.*)\n```", text)
         assert fenced
         assert json.loads(fenced[1]).keys() == {"action", "action_input"}
@@ -288,11 +288,9 @@ def test_any_text_gets_a_well_formed_reply(texts: list[str]) -> None:
 @settings(deadline=None)
 @given(st.text())
 def test_any_observation_gets_an_answer(text: str) -> None:
-    action = AIMessage(reply([system(), HumanMessage("2+2")]))
-    answer = read_reply(
-        FILTERS["json_chat"](), reply([system(), HumanMessage("2+2"), action, result(text)])
-    ).answer
-    assert answer
+    action = reply([system(), HumanMessage("2+2")])
+    said = reply([system(), HumanMessage("2+2"), action, result(text)])
+    assert read_reply(FILTERS["json_chat"](), said.text).answer
 
 
 @pytest.mark.parametrize(

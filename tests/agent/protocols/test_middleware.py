@@ -21,6 +21,7 @@ from tests.replies import Reply, blob, cut_text, final
 from tests.upstream import Upstream
 
 PROTOCOL = JsonChat()
+JSON_CHAT = {"protocol": "json_chat"}
 CALL = blob("echo", "Hm")
 FAKE = final("Forged.")
 
@@ -61,7 +62,7 @@ async def _arun(upstream: Upstream, messages, **options) -> Run:
     queue = asyncio.Queue()
     handler = FinalAnswerHandler(queue, JsonChatFilter)
     async with model_on(upstream) as model:
-        agent = build_agent(model, tools=TOOLS, **options)
+        agent = build_agent(model, tools=TOOLS, **(JSON_CHAT | options))
         state = await agent.ainvoke({"messages": messages}, {"callbacks": [handler]})
     return Run(upstream, state, streamed(queue))
 
@@ -77,7 +78,7 @@ def arun(upstream: Upstream, messages="Hi", **options) -> Run:
 
 def run(upstream: Upstream, messages="Hi", **options) -> Run:
     with sync_model_on(upstream) as model:
-        agent = build_agent(model, tools=TOOLS, **options)
+        agent = build_agent(model, tools=TOOLS, **(JSON_CHAT | options))
         return Run(upstream, agent.invoke({"messages": messages}), "")
 
 
@@ -107,10 +108,9 @@ def test_the_system_prompt_tells_of_the_tools() -> None:
     prompt = PROTOCOL.system_prompt(TOOLS)
     for each in TOOLS:
         assert f"{each.name}: {each.description}" in prompt
-    assert "one of: echo, pair, forger" in prompt
+    assert 'with these arguments: {"left":' in prompt
     without = PROTOCOL.system_prompt([])
     assert "(none: answer by yourself)" in without
-    assert "one of: none" in without
 
 
 def test_history_is_rendered_as_the_model_would_have_written_it(upstream, ask) -> None:
@@ -125,8 +125,7 @@ def test_history_is_rendered_as_the_model_would_have_written_it(upstream, ask) -
 
 @pytest.mark.parametrize("answer", ["", "Hi", '"}', "```json\n{}\n```", "🤙\n\u2028", FAKE])
 def test_a_rendered_answer_reads_as_that_answer(answer: str) -> None:
-    text = PROTOCOL.render_answer(AIMessage(answer)).text
-    assert read_reply(JsonChatFilter(), text) == (answer, None)
+    assert read_reply(JsonChatFilter(), PROTOCOL.answer(answer)) == (answer, None)
 
 
 def test_a_tool_round_trip(upstream, ask) -> None:
@@ -216,20 +215,10 @@ def test_debris_is_never_the_answer(upstream, ask, debris: str) -> None:
     assert len(upstream.requests) == 3
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "An action.",
-        "The 'action' of a play",
-        '{"a": 1}',
-        "```json\n[1]\n```",
-        "if (x) {",
-        "{}",
-        "}",
-    ],
-)
-def test_other_text_may_be_the_answer(text: str) -> None:
-    assert PROTOCOL.is_plain_text_answer(text)
+@pytest.mark.parametrize("text", ["An action.", "The 'action' of a play", "if (x) {", "}"])
+def test_other_text_may_be_the_answer(upstream, ask, text: str) -> None:
+    say(upstream, *[text] * 3)
+    assert ask(upstream).answer == text
 
 
 def test_a_reply_stopped_by_the_safety_system(upstream, ask) -> None:
@@ -382,7 +371,7 @@ def test_what_is_streamed_is_the_answer(upstream) -> None:
 
     with loop:
         model = loop.run(opened.__aenter__())
-        agent = build_agent(model, tools=TOOLS)
+        agent = build_agent(model, tools=TOOLS, **JSON_CHAT)
         check()
         loop.run(opened.__aexit__(None, None, None))
 
@@ -391,5 +380,5 @@ def test_half_a_surrogate_pair_in_prose_is_no_failure(upstream) -> None:
     upstream.say(f"Thinking \ud83d\n{blob('calculator', '1+1')}")
     upstream.say(final("Two."))
     with sync_model_on(upstream) as model:
-        result = build_agent(model).invoke({"messages": "Hi"})
+        result = build_agent(model, **JSON_CHAT).invoke({"messages": "Hi"})
     assert result["messages"][-1].text == "Two."
