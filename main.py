@@ -11,7 +11,7 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple
 
@@ -22,9 +22,11 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ValidationError
 
 from agent import models, tuning
-from agent.build import Agent, build_agent, protocol_for
+from agent.build import build_agent, protocol_for
 from agent.execution import Parts
+from agent.load import UnknownAgent
 from agent.memory import Memory
+from agent.own import SETTINGS, Agent, OwnAgent
 from agent.protocols.registry import PROTOCOLS, is_protocol
 from agent.runner import Policy, Runner
 from agent.tools.errors import UnknownTool
@@ -37,9 +39,11 @@ from stream.memory import MemoryLog
 from wire import chat, page, runs, status, terminal
 from wire.access import Access, is_loopback
 from wire.app import create_app
+from wire.append_only import MODES
 from wire.server import Server, on_signal
 
 ROUTERS = (chat.router, runs.router, status.router, page.router)
+DEFAULT_OWN_PROTOCOL = "message"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 
@@ -50,10 +54,16 @@ class BadSetting(ValueError):
 class Made(NamedTuple):
     """What the settings name, made before anything is opened: a mistake is known at once."""
 
-    name: str
-    model: BaseChatModel
     agent: Agent
     grammar: Callable[[], AnswerFilter]
+    models: list[str]
+    """That a request may name."""
+    model: BaseChatModel | None = None
+    """Whose connections are ours to close."""
+
+    async def prepare(self) -> Collection[str]:
+        """Returns what a request may change. An agent that an async function makes is made now."""
+        return await self.agent.prepare() if isinstance(self.agent, OwnAgent) else SETTINGS
 
 
 def model_name(settings: Settings) -> str:
@@ -66,13 +76,27 @@ def model_name(settings: Settings) -> str:
 
 
 def make(settings: Settings) -> Made:
-    """Raises `BadSetting`, `UnknownModel`, `UnknownTool`."""
-    if settings.protocol and not is_protocol(settings.protocol):
-        raise BadSetting(f"{PREFIX}PROTOCOL: use one of {', '.join(PROTOCOLS)}.")
+    """Raises `BadSetting`, `UnknownAgent`, `UnknownModel`, `UnknownTool`."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadSetting(f"{PREFIX}DATA cannot be made: {error.strerror}.") from error
+    return make_own(settings, settings.agent) if settings.agent else make_ours(settings)
+
+
+def make_own(settings: Settings, name: str) -> Made:
+    """One's own agent: its model, tools and limits are its own business."""
+    try:
+        reads = grammar(settings.protocol or DEFAULT_OWN_PROTOCOL)
+    except ValueError as error:
+        raise BadSetting(f"{PREFIX}PROTOCOL: {error}.") from error
+    return Made(OwnAgent(name), reads, settings.models)
+
+
+def make_ours(settings: Settings) -> Made:
+    """The agent that the settings describe."""
+    if settings.protocol and not is_protocol(settings.protocol):
+        raise BadSetting(f"{PREFIX}PROTOCOL: use one of {', '.join(PROTOCOLS)}.")
     tools = named_tools(settings.tools)
     name = model_name(settings)
     if foreign := [other for other in settings.models if _provider(other) != _provider(name)]:
@@ -87,7 +111,7 @@ def make(settings: Settings) -> Made:
     agent = build_agent(
         model, protocol=protocol, tools=tools, max_iterations=settings.max_iterations
     )
-    return Made(name, model, agent, grammar(protocol))
+    return Made(agent, grammar(protocol), [name, *settings.models], model)
 
 
 @asynccontextmanager
@@ -95,6 +119,7 @@ async def open_runner(
     settings: Settings, made: Made, callbacks: Sequence[BaseCallbackHandler] = ()
 ) -> AsyncIterator[Runner]:
     """Everything that a server holds open, closed again in the right order."""
+    takes = await made.prepare()
     async with AsyncSqliteSaver.from_conn_string(str(settings.data / "memory.sqlite")) as saver:
         parts = Parts(
             agent=made.agent,
@@ -103,9 +128,10 @@ async def open_runner(
             memory=Memory(saver, settings.memory_window),
             timeout=settings.run_timeout,
             callbacks=callbacks,
+            takes=takes,
         )
         policy = Policy(
-            models=[made.name, *settings.models],
+            models=made.models,
             max_runs=settings.max_runs,
             on_disconnect=settings.on_disconnect,
             heartbeat=settings.heartbeat,
@@ -113,11 +139,12 @@ async def open_runner(
         tuning.tune()
         async with Runner(parts, policy) as runner:
             yield runner
-        await models.close(made.model)
+        if made.model:
+            await models.close(made.model)
 
 
-def build_app(settings: Settings) -> FastAPI:
-    made = make(settings)
+def build_app(settings: Settings, made: Made | None = None) -> FastAPI:
+    made = made or make(settings)
     access = Access(
         [key.get_secret_value() for key in settings.api_keys],
         settings.cors_origins,
@@ -130,7 +157,8 @@ def build_app(settings: Settings) -> FastAPI:
             with on_signal(opened.shut_down):
                 yield opened
 
-    return create_app(ROUTERS, runner, access, settings.cors_origins)
+    append_only = MODES[settings.answer_mode]
+    return create_app(ROUTERS, runner, access, settings.cors_origins, append_only)
 
 
 def serve(settings: Settings) -> int:
@@ -139,7 +167,11 @@ def serve(settings: Settings) -> int:
             f"Without {PREFIX}API_KEYS anybody could use this server at {settings.host}. "
             f"Set keys, or {PREFIX}ANONYMOUS=true if that is meant."
         )
-    Server(build_app(settings), settings.host, settings.port).run()
+    made = make(settings)
+    server = Server(build_app(settings, made), settings.host, settings.port)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as loop:
+        loop.run(made.prepare())  # a mistake in it is told before the server begins
+        loop.run(server.serve())
     return 0
 
 
@@ -183,6 +215,8 @@ def _one_line_for_mistakes() -> Iterator[None]:
         yield
     except ValidationError as error:
         raise SystemExit("\n".join(_explained(error))) from None
+    except UnknownAgent as error:
+        raise SystemExit(f"{PREFIX}AGENT: {error}") from None
     except (BadSetting, models.UnknownModel, UnknownTool) as error:
         raise SystemExit(str(error)) from None
 

@@ -8,18 +8,25 @@ The other drains the queue into the log. Readers read the log.
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from agent.build import Agent
 from agent.call_settings import CallSettings
 from agent.failures import as_failure
 from agent.memory import Exchange, Memory
+from agent.own import SETTINGS, Agent, answer_of
 from callbacks.filters.base import AnswerFilter
 from callbacks.handler import QUEUE_SIZE, FinalAnswerHandler, drain
-from stream.errors import Internal, LastwordError, RunTimeout, StorageLost
+from stream.errors import (
+    BadRequest,
+    Internal,
+    LastwordError,
+    RunTimeout,
+    StorageLost,
+    UnreadableReply,
+)
 from stream.events import Event, RunCancelled, RunCompleted, RunEnded
 from stream.log import Run, StreamLog
 
@@ -36,6 +43,8 @@ class Parts:
     memory: Memory
     timeout: float = 300.0
     callbacks: Sequence[BaseCallbackHandler] = ()
+    takes: Collection[str] = SETTINGS
+    """What of `CallSettings` the agent heeds."""
 
 
 class Execution:
@@ -48,7 +57,13 @@ class Execution:
         settings: CallSettings,
         on_release: Callable[[Run, RunEnded], None],
     ) -> None:
-        """`on_release` is called when the run is decided, just before its end can be read."""
+        """`on_release` is called when the run is decided, just before its end can be read.
+
+        Raises `BadRequest` for a setting that the agent would not heed.
+        """
+        for name in settings.given():
+            if name not in parts.takes:
+                raise BadRequest("is decided by this server's agent", field=name)
         self.run = run
         self.ended = asyncio.Event()
         self.end: RunEnded | None = None
@@ -79,8 +94,10 @@ class Execution:
         self._answering = asyncio.current_task()
         handler = FinalAnswerHandler(self._queue, self._parts.grammar)
         self.end = await self._outcome(handler)
-        cut_short = isinstance(self.end, RunCancelled) and handler.answer
-        if isinstance(self.end, RunCompleted) or cut_short:
+        cancelled = isinstance(self.end, RunCancelled)
+        if not isinstance(self.end, RunCompleted):
+            await handler.stop(keep=cancelled)
+        if isinstance(self.end, RunCompleted) or (cancelled and handler.answer):
             self.end = await self._remember(handler.answer, self.end)
         self._on_release(self.run, self.end)
         await self._queue.put(self.end)
@@ -103,16 +120,25 @@ class Execution:
         deadline = asyncio.timeout(self._parts.timeout)
         try:
             async with deadline:
-                result = await self._parts.agent.ainvoke(
-                    {"messages": await self._messages()},
-                    {"callbacks": [handler, *self._parts.callbacks]},
-                    context=self._settings,
-                )
-                await handler.finish(result["messages"][-1].text)
+                answer = answer_of(await self._call(handler))
+                await handler.finish(answer)
+                if answer is None and not handler.answer:
+                    raise UnreadableReply
         except TimeoutError:
             if deadline.expired():
                 raise RunTimeout from None
             raise
+
+    async def _call(self, handler: FinalAnswerHandler) -> object:
+        return await self._parts.agent.ainvoke(
+            {"messages": await self._messages()},
+            {
+                "callbacks": [handler, *self._parts.callbacks],
+                # A graph with a checkpointer wants one. The memory is ours: each run is new to it.
+                "configurable": {"thread_id": self.run.id},
+            },
+            context=self._settings,
+        )
 
     async def _messages(self) -> list[dict[str, str]]:
         """The conversation as the agent takes it: what is remembered, and the question."""

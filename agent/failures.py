@@ -3,6 +3,9 @@
 The exception's own text stays here: providers put keys and prompts into it.
 """
 
+from collections.abc import Iterator
+
+from aiohttp import ClientResponseError
 from langchain_core.exceptions import (
     ContextOverflowError,
     ModelAPIError,
@@ -20,6 +23,7 @@ from stream.errors import (
     Internal,
     IterationLimit,
     LastwordError,
+    UpstreamMalformed,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -43,10 +47,27 @@ _BY_KIND: tuple[tuple[type[Exception], LastwordError], ...] = (
 )
 
 
-def as_failure(error: Exception) -> LastwordError:
-    """What the client is told. What is not known is `Internal`."""
+def as_failure(error: BaseException) -> LastwordError:
+    """What the client is told. What is not known, nor is any of its causes, is `Internal`."""
+    return next(filter(None, map(_known, _with_causes(error, set()))), None) or Internal()
+
+
+def _with_causes(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
+    """The error, those that it groups, and those that it was raised from."""
+    if id(error) in seen:  # somebody made a ring of them
+        return
+    seen.add(id(error))
+    yield error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for each in (*inner, *filter(None, [error.__cause__])):
+        yield from _with_causes(each, seen)
+
+
+def _known(error: BaseException) -> LastwordError | None:
     if isinstance(error, LastwordError):
         return error
+    if isinstance(error, ClientResponseError):
+        return UpstreamMalformed()  # aiohttp: these bytes are not HTTP
     if failure := _BY_CODE.get(str(getattr(error, "code", ""))):
         return failure
     if isinstance(error, ModelTimeoutError) and not _has_waited(error):
@@ -65,8 +86,8 @@ def _has_waited(timeout: BaseException) -> bool:
     return root is timeout or isinstance(root, TimeoutError)
 
 
-def _by_status(status: object) -> LastwordError:
+def _by_status(status: object) -> LastwordError | None:
     """Every provider's SDK keeps the response's status on its exceptions."""
     if not isinstance(status, int):
-        return Internal()
+        return None
     return UpstreamUnavailable() if status == 429 or status >= 500 else UpstreamRejected()

@@ -2,36 +2,30 @@
 
 The SDK builds a pydantic object for every frame, which langchain-openai dumps
 to a dict again: most of what a token costs. Here frames stay the dicts that the
-JSON parser made, and the text of frames that arrived *in one read* becomes one
-chunk: nobody waits for it, and the busier the server, the cheaper a token.
-Requests, retries and errors remain the SDK's own.
+JSON parser made. Requests, retries and errors remain the SDK's own.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import httpx2
-import orjson
 from openai import AsyncOpenAI, AsyncStream
 
-from stream.errors import (
-    UpstreamError,
-    UpstreamMalformed,
-    UpstreamTimeout,
-    UpstreamTruncated,
-    UpstreamUnavailable,
-)
+from agent.arguments import Arguments
+from agent.decoder import Decoder
+from agent.frames import Frame, finishes, says_something
+from agent.merging import merged
+from stream.errors import UpstreamMalformed, UpstreamTimeout, UpstreamTruncated
 from stream.patience import Patience
 
 FIRST_TOKEN_TIMEOUT = 60.0
 BETWEEN_TOKENS_TIMEOUT = 30.0
 DRAIN_TIMEOUT = 1.0
+"""For what may follow a finish reason: usage, `[DONE]`, the end of the body."""
+
 MAX_FRAME = 16 * 2**20
 """Bytes. A longer line is no token."""
-
-Frame = dict[str, Any]
 
 
 class FastCompletions:
@@ -62,166 +56,75 @@ class MergingStream(AsyncStream[object]):
     """Yields frames as dicts. Ends only after a finish reason; anything else is an error."""
 
     async def __stream__(self) -> AsyncIterator[object]:
-        finished = False
+        reads, arguments = _Reads(self.response), Arguments()
         try:
-            async for frames in self._reads():
+            while frames := await reads.next():
                 for frame in merged(frames):
-                    finished = finished or _finishes(frame)
+                    arguments.add(frame)
                     yield frame
-        finally:
-            await self.response.aclose()
-        if not finished:
-            raise UpstreamTruncated
-
-    async def _reads(self) -> AsyncIterator[list[Frame]]:
-        """The frames that each read from the network completed."""
-        reads, rest = _Reads(self.response), b""
-        try:
-            while (data := await reads.next()) is not None:
-                *lines, rest = (rest + data).split(b"\n") if b"\n" in data else (rest + data,)
-                if len(rest) > MAX_FRAME:
-                    raise UpstreamMalformed
-                payloads = [line[5:].strip() for line in lines if line.startswith(b"data:")]
-                frames, error = _parsed(payloads)
-                if frames:
-                    reads.expect_within(BETWEEN_TOKENS_TIMEOUT)
-                    yield frames
-                if error:
-                    raise error
-                if b"[DONE]" in payloads:
-                    await reads.drain()
-                    return
+        except (UpstreamTimeout, UpstreamTruncated):
+            if not reads.finished:  # else the reply is whole, and only usage may be missing
+                raise
         finally:
             reads.close()
-        if rest.startswith(b"data:") and rest[5:].strip() != b"[DONE]":
+            await self.response.aclose()
+        if not reads.finished:
             raise UpstreamTruncated
-        if not _is_event_stream(self.response):
-            raise UpstreamMalformed
+        arguments.check()
 
 
 class _Reads:
-    """Reads a response's body, and not for ever; failures are ours by name."""
+    """What a response says, and no waiting for ever; failures are ours by name."""
 
     def __init__(self, response: httpx2.Response) -> None:
+        self.finished = False  # a finish reason came
+        self._response = response
         self._bytes = aiter(response.aiter_bytes())
+        self._decoder = Decoder(MAX_FRAME)
         self._patience = Patience(FIRST_TOKEN_TIMEOUT)
+        self._end_at = 0.0
 
-    def expect_within(self, seconds: float) -> None:
-        if seconds != self._patience.seconds:
-            self._patience.close()
-            self._patience = Patience(seconds)
-
-    async def next(self) -> bytes | None:
-        """What one read gave; None at the end of the body."""
+    async def next(self) -> list[Frame]:
+        """The frames that the next read completed; [] at the end."""
         try:
-            with self._patience:
-                return await anext(self._bytes, None)
+            with self._patience:  # until frames come: comments may come for ever
+                frames = await self._read()
         except (TimeoutError, httpx2.TimeoutException):
             raise UpstreamTimeout from None
+        except httpx2.DecodingError:
+            raise UpstreamMalformed from None
         except httpx2.HTTPError:
             raise UpstreamTruncated from None
-
-    async def drain(self) -> None:
-        """Read to the end, so that the connection can serve the next request."""
-        try:
-            async with asyncio.timeout(DRAIN_TIMEOUT):  # in all: comments may come for ever
-                while await self.next() is not None:
-                    pass
-        except (TimeoutError, UpstreamTruncated):
-            pass
+        self._expect_more(frames)
+        return frames
 
     def close(self) -> None:
         self._patience.close()
 
-
-def merged(frames: list[Frame]) -> Iterator[Frame]:
-    """Joins neighbouring frames that carry text and nothing else; the others pass as they are."""
-    held: Frame | None = None
-    texts: list[str] = []
-    for frame in frames:
-        text = only_text(frame)
-        if text is not None and held is not None:
-            texts.append(text)
-            continue
-        if held is not None:
-            yield _with_text(held, texts)
-            held = None
-        if text is None:
-            yield frame
-        else:
-            held, texts = frame, [text]
-    if held is not None:
-        yield _with_text(held, texts)
-
-
-def only_text(frame: Frame) -> str | None:
-    """The text of a frame that carries nothing else, so that it may join its neighbours."""
-    choices = frame.get("choices")
-    if not choices or len(choices) != 1 or frame.get("usage"):
-        return None
-    choice = choices[0]
-    if choice.get("finish_reason") or choice.get("logprobs") or choice.get("index"):
-        return None
-    delta = choice.get("delta")
-    if not delta or not isinstance(text := delta.get("content"), str):
-        return None
-    for key, value in delta.items():
-        if value and key not in {"content", "role"}:
-            return None
-    return text
-
-
-def _with_text(frame: Frame, texts: list[str]) -> Frame:
-    if len(texts) > 1:
-        frame["choices"][0]["delta"]["content"] = "".join(texts)
-    return frame
-
-
-def _finishes(frame: Frame) -> bool:
-    return any(choice.get("finish_reason") for choice in frame.get("choices") or ())
-
-
-def _parsed(payloads: list[bytes]) -> tuple[list[Frame], UpstreamError | None]:
-    """The frames up to the end or an error. What arrived together with that still counts."""
-    frames: list[Frame] = []
-    try:
-        for payload in payloads:
-            if payload == b"[DONE]":
+    async def _read(self) -> list[Frame]:
+        decoder = self._decoder
+        while self.finished or not decoder.done:  # to the end: the connection serves again
+            if decoder.error:
+                raise decoder.error
+            if (data := await anext(self._bytes, None)) is None:
                 break
-            frames.append(_parse(payload))
-    except UpstreamError as error:
-        return frames, error
-    return frames, None
+            if frames := decoder.feed(data):
+                return frames
+        decoder.close()
+        if not (decoder.done or _is_event_stream(self._response)):
+            raise UpstreamMalformed
+        return []
 
-
-def _parse(payload: bytes) -> Frame:
-    try:
-        frame = orjson.loads(payload)
-    except ValueError:
-        frame = _parse_leniently(payload)
-    if not isinstance(frame, dict) or not _well_formed(frame):
-        raise UpstreamMalformed
-    if frame.get("error"):
-        raise UpstreamUnavailable("The model's server reported an error in its stream.")
-    return frame
-
-
-def _parse_leniently(payload: bytes) -> object:
-    """The standard library accepts a lone surrogate's escape, which orjson refuses."""
-    try:
-        return json.loads(payload)
-    except (ValueError, RecursionError):
-        raise UpstreamMalformed from None
-
-
-def _well_formed(frame: Frame) -> bool:
-    """Whether langchain-openai can read it: it would raise a bare TypeError otherwise."""
-    choices = frame.get("choices")
-    if choices is None:
-        return True
-    return isinstance(choices, list) and all(
-        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) for choice in choices
-    )
+    def _expect_more(self, frames: list[Frame]) -> None:
+        seconds, now = BETWEEN_TOKENS_TIMEOUT, asyncio.get_running_loop().time()
+        self.finished = self.finished or any(map(finishes, frames))
+        if self.finished:
+            if any(map(says_something, frames)):
+                self._end_at = now + DRAIN_TIMEOUT
+            seconds = max(self._end_at - now, 0.001)
+        if seconds != self._patience.seconds:
+            self._patience.close()
+            self._patience = Patience(seconds)
 
 
 def _is_event_stream(response: httpx2.Response) -> bool:

@@ -1,11 +1,14 @@
 """`provider:name` -> chat model."""
 
+import contextlib
+import math
 from typing import Any, Self
 
 import httpx2
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, ToolCallChunk
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils import secret_from_env
 from langchain_openai import ChatOpenAI
@@ -16,8 +19,8 @@ from agent.fast_stream import (
     BETWEEN_TOKENS_TIMEOUT,
     FIRST_TOKEN_TIMEOUT,
     FastCompletions,
-    only_text,
 )
+from agent.frames import only_text
 from agent.offline.model import OfflineChatModel
 from stream.errors import UpstreamMalformed
 
@@ -25,6 +28,8 @@ OFFLINE = "offline"
 CONNECT_TIMEOUT = 5.0
 RETRIES = 2
 """Before the first token only. The SDK honours `Retry-After`."""
+MAX_RETRY_AFTER = 5.0
+"""Seconds. Who is asked to wait for longer is told at once, and not kept waiting in silence."""
 NO_KEY = "none"
 """Servers of one's own often want no key, but the SDK always sends one."""
 
@@ -50,13 +55,16 @@ class OpenAICompatible(ChatOpenAI):
         text = only_text(chunk)
         if text is None or base_generation_info or default_chunk_class is not AIMessageChunk:
             try:
+                calls = _calls(chunk)
                 converted = super()._convert_chunk_to_generation_chunk(
                     chunk, default_chunk_class, base_generation_info
                 )
             except (AttributeError, LookupError, TypeError, ValueError):
                 raise UpstreamMalformed from None  # langchain-openai believes every field's type
-            if converted and (thought := _thought(chunk)):
-                converted.message.additional_kwargs["reasoning_content"] = thought
+            if converted and isinstance(converted.message, AIMessageChunk):
+                converted.message.tool_call_chunks = calls
+                if thought := _thought(chunk):
+                    converted.message.additional_kwargs["reasoning_content"] = thought
             return converted
         metadata = {"model_provider": "openai"}
         message = _TEXT_MESSAGE.model_copy(
@@ -68,6 +76,21 @@ class OpenAICompatible(ChatOpenAI):
     def _stream_fast(self) -> Self:
         self.async_client = FastCompletions(self.root_async_client)
         return self
+
+
+def _calls(chunk: dict[str, Any]) -> list[ToolCallChunk]:
+    """Taken out of the frame: LangChain would read each piece as JSON, which takes its square."""
+    delta = (chunk["choices"][0]["delta"] if chunk.get("choices") else None) or {}
+    delta.pop("role", None)  # it is the model's reply, whoever it says it is
+    return [
+        tool_call_chunk(
+            name=call["function"].get("name"),
+            args=call["function"].get("arguments"),
+            id=call.get("id"),
+            index=place if call.get("index") is None else call["index"],
+        )
+        for place, call in enumerate(delta.pop("tool_calls", None) or ())
+    ]
 
 
 def _thought(chunk: dict[str, Any]) -> str | None:
@@ -133,7 +156,7 @@ def openai_compatible(
     kind = OpenAICompatible if fast_stream else ChatOpenAI
     return kind(
         model=model,
-        api_key=SecretStr(api_key) if api_key else _key_of_environment(),
+        api_key=_key(api_key),
         base_url=base_url,
         streaming=True,
         stream_usage=True,
@@ -142,13 +165,36 @@ def openai_compatible(
         timeout=timeout,
         # A task per chunk: fast_stream has timeouts of its own.
         stream_chunk_timeout=None if fast_stream else BETWEEN_TOKENS_TIMEOUT,
-        http_async_client=DefaultAioHttpClient(timeout=timeout),
+        http_async_client=DefaultAioHttpClient(
+            timeout=timeout, event_hooks={"response": [_do_not_wait_for_long]}
+        ),
         **settings,
     )
 
 
-def _key_of_environment() -> SecretStr:
-    return secret_from_env("OPENAI_API_KEY", default=NO_KEY)()
+def _key(api_key: str | None) -> SecretStr:
+    key = SecretStr(api_key) if api_key else secret_from_env("OPENAI_API_KEY", default=NO_KEY)()
+    value = key.get_secret_value()
+    if not (value.isascii() and value.isprintable()):
+        raise UnknownModel(
+            "OPENAI_API_KEY cannot be sent: it holds a character that is not plain ASCII, "
+            "or a line end. Was it copied whole, and nothing else?"
+        )
+    return key
+
+
+async def _do_not_wait_for_long(response: httpx2.Response) -> None:
+    """The SDK would wait up to two minutes; this header of its own tells it not to try again."""
+    if _wait_asked_for(response.headers) > MAX_RETRY_AFTER:
+        response.headers["x-should-retry"] = "false"
+
+
+def _wait_asked_for(headers: httpx2.Headers) -> float:
+    """In seconds, as the SDK reads it."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with contextlib.suppress(KeyError, ValueError):
+            return float(headers[name]) * unit
+    return math.inf if "retry-after" in headers else 0.0  # a date: too rare to be read
 
 
 async def close(model: BaseChatModel) -> None:
@@ -159,10 +205,11 @@ async def close(model: BaseChatModel) -> None:
 
 def first_model(base_url: str, api_key: str | None = None) -> str:
     """The first model that a compatible server offers, as `openai:<name>`."""
+    key = _key(api_key).get_secret_value()
     try:
         answer = httpx2.get(
             f"{base_url.rstrip('/')}/models",
-            headers={"Authorization": f"Bearer {api_key or NO_KEY}"},
+            headers={"Authorization": f"Bearer {key}"},
             timeout=CONNECT_TIMEOUT,
         )
         answer.raise_for_status()

@@ -1,4 +1,7 @@
-"""`scripts/bench [saturated|bounded|paced|first|all]`: all of them by default."""
+"""`scripts/bench [saturated|bounded|paced|first|all]`: all of these by default.
+
+`scripts/bench fidelity` measures no speed, but who shows exactly the answer.
+"""
 
 import argparse
 import shlex
@@ -19,7 +22,7 @@ QUICK = {"clients": 4, "tokens": 100, "streams": 10, "seconds": 1, "requests": 3
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("mode", nargs="?", default="all", choices=["all", *MODES])
+    parser.add_argument("mode", nargs="?", default="all", choices=["all", *MODES, "fidelity"])
     parser.add_argument("--clients", type=int, default=32, help="saturated: streams at once")
     parser.add_argument("--tokens", type=int, default=2000, help="saturated: tokens of an answer")
     parser.add_argument("--window", type=int, default=8, help="bounded: tokens on their way")
@@ -34,11 +37,25 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def fidelity(options: argparse.Namespace, command: str) -> None:
+    """The leak table."""
+    from bench.fidelity import page, results, tables  # imports much that the others do without
+
+    found = results.compare(every=10 if options.quick else 1, rounds=3 * options.rounds)
+    for table in tables.tables(found):
+        report.show(table)
+    if not options.quick:
+        page.write(found, command)
+
+
 def main() -> None:
     options = parser().parse_args()
     if options.quick:
         vars(options).update(QUICK)
     command = shlex.join(["scripts/bench", *sys.argv[1:]])
+    if options.mode == "fidelity":
+        fidelity(options, command)
+        return
     with speed.Bench(options.only) as bench:
         for name, run in MODES.items():
             if options.mode in (name, "all"):

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,20 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from callbacks.calls import Calls
 from callbacks.filters.base import ActionRead, AnswerFilter, Delta
-from stream.events import AnswerDelta, Event, FinishReason, ToolFinished, ToolStarted, Usage
+from callbacks.one_loop import OneLoop, in_turn
+from stream.events import Event, FinishReason, ToolFinished, ToolStarted, Usage
 from stream.log import is_end
-from stream.transcript import Transcript
 
 QUEUE_SIZE = 256
 """Events between the model and the log. When it is full the model waits; nothing is dropped."""
+
+
+TOLD = "lastword_told"
+"""Where a message carries the answer that its call told, for the agent to read no other one.
+
+LangChain's message is not all that was streamed: of arguments that were cut off it keeps
+what its own parser makes of them, perhaps nothing.
+"""
 
 
 class WantsTokens:
@@ -33,35 +42,48 @@ class WantsTokens:
         return output
 
 
-class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
+class FinalAnswerHandler(OneLoop, WantsTokens, AsyncCallbackHandler):
     """Puts the final answer, as it is written, and what the tools do, into a queue.
 
-    One handler serves one run. It never decides how the run ends: a callback
-    that is not called would leave the readers waiting, so the end is the word of
-    the task that runs the agent.
+    One handler serves one run, on the loop it is made in. It never decides how the
+    run ends: a callback that is not called would leave the readers waiting, so the
+    end is the word of the task that runs the agent. That task calls `finish`, or
+    `stop`, and then puts the end into the queue.
     """
 
     run_inline = True  # otherwise LangChain makes a task per token, in no order
     raise_error = True  # otherwise LangChain logs our exceptions and goes on
 
     def __init__(self, queue: asyncio.Queue[Event], grammar: Callable[[], AnswerFilter]) -> None:
+        super().__init__()
         self._queue = queue
         self._calls = Calls(grammar)
         self._tools: dict[UUID, ToolStarted] = {}
-        self._said = Transcript()
         self.finish_reason: FinishReason = "stop"
         self.usage = Usage()
 
     @property
     def answer(self) -> str:
         """What was streamed so far, and is certain."""
-        return self._said.answer
+        return self._calls.answer.text
 
-    async def finish(self, answer: str) -> None:
-        """The agent returned. What it says counts where no model call streamed an answer."""
-        if not self.answer:
-            await self._put([AnswerDelta(answer)])
+    async def finish(self, returned: str | None) -> None:
+        """The agent returned this text, or something that has no text, and so that is the answer.
 
+        Raises if what was streamed cannot be taken back and is not the answer.
+        """
+        await self.caught_up()
+        await self._put(self._calls.answer.finish(returned))
+
+    async def stop(self, *, keep: bool = False) -> None:
+        """The agent did not return. `keep` what was said as the answer, as far as it came."""
+        self.refuse()
+        with suppress(Exception):  # the run has an end already
+            await self.caught_up()
+        if keep:
+            await self._put(self._calls.answer.keep())
+
+    @in_turn
     async def on_chain_start(
         self,
         serialized: dict[str, Any],
@@ -69,10 +91,12 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        self._calls.enter(run_id, parent_run_id)
+        self._calls.enter(run_id, parent_run_id, metadata=metadata)
 
+    @in_turn
     async def on_retriever_start(
         self,
         serialized: dict[str, Any],
@@ -84,6 +108,7 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
     ) -> None:
         self._calls.enter(run_id, parent_run_id, hides=True)
 
+    @in_turn
     async def on_chat_model_start(
         self,
         serialized: dict[str, Any],
@@ -92,22 +117,55 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        self._calls.begin(run_id, parent_run_id, tags)
+        self._calls.begin(run_id, parent_run_id, tags, metadata)
+
+    @in_turn
+    async def on_llm_start(
+        self,
+        serialized: dict[str, Any],
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        self._calls.begin(run_id, parent_run_id, tags, metadata)
 
     async def on_llm_new_token(
         self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **_: Any
     ) -> None:
-        await self._put(self._calls.feed(run_id, token, getattr(chunk, "message", None)))
+        message = getattr(chunk, "message", None)
+        if self.in_turn():  # the decorator costs, and this is what is called for every token
+            await self._put(self._calls.feed(run_id, token, message))
+        else:
+            await self._hear(run_id, token, message)
 
+    @in_turn
+    async def _hear(self, run_id: UUID, token: str | list[Any], message: Any) -> None:
+        await self._put(self._calls.feed(run_id, token, message))
+
+    @in_turn
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         message = message_of(response)
         self.usage += usage_of(message)
-        if self._calls.speaks(run_id):
-            self.finish_reason = finish_reason_of(message)
+        speaker = self._calls.speaker(run_id)
         await self._put(self._calls.end(run_id, message.text, message))
+        if speaker:
+            self.finish_reason = finish_reason_of(message)
+            if speaker.told:
+                message.additional_kwargs[TOLD] = self.answer[: speaker.told]
 
+    @in_turn
+    async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        if not isinstance(error, asyncio.CancelledError):  # a cancelled run keeps what was said
+            await self._put(self._calls.fail(run_id))
+
+    @in_turn
     async def on_tool_start(
         self,
         serialized: dict[str, Any],
@@ -123,31 +181,30 @@ class FinalAnswerHandler(WantsTokens, AsyncCallbackHandler):
             arguments = json.dumps(inputs, default=str) if inputs else input_str
             tool = ToolStarted(tool_call_id or str(run_id), serialized["name"], arguments)
             self._tools[run_id] = tool
-            await self._queue.put(tool)
+            await self._put([tool])
 
+    @in_turn
     async def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         text = output.text if isinstance(output, BaseMessage) else str(output)
         await self._tool_finished(run_id, text, getattr(output, "status", "") == "error")
 
+    @in_turn
     async def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         # The error's own words may hold anything, a key in a URL for one.
         await self._tool_finished(run_id, f"The tool failed ({type(error).__name__}).", True)
 
     async def _tool_finished(self, run_id: UUID, output: str, failed: bool) -> None:
         if tool := self._tools.pop(run_id, None):
-            await self._queue.put(ToolFinished(tool.call_id, tool.name, output, failed))
+            await self._put([ToolFinished(tool.call_id, tool.name, output, failed)])
 
-    async def _put(self, deltas: list[Delta]) -> None:
-        for delta in deltas:
-            if isinstance(delta, ActionRead):
+    async def _put(self, events: Sequence[Event | Delta]) -> None:
+        for event in events:
+            if isinstance(event, ActionRead):
                 continue  # for the agent, which reads it with the same grammar
-            if isinstance(delta, AnswerDelta) and not delta.text:
-                continue
-            self._said.add(delta)
             if self._queue.full():
-                await self._queue.put(delta)  # the model waits
+                await self._queue.put(event)  # the model waits
             else:
-                self._queue.put_nowait(delta)
+                self._queue.put_nowait(event)
 
 
 async def drain(queue: asyncio.Queue[Event]) -> AsyncIterator[list[Event]]:
@@ -162,11 +219,11 @@ async def drain(queue: asyncio.Queue[Event]) -> AsyncIterator[list[Event]]:
 
 
 def message_of(response: LLMResult) -> AIMessage:
-    """The message of a chat model's result."""
+    """The message of a chat model's result; what a completion model said, as one."""
     generation = response.generations[0][0]
     if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
         return generation.message
-    return AIMessage(generation.text)
+    return AIMessage(generation.text, response_metadata=generation.generation_info or {})
 
 
 def usage_of(message: AIMessage) -> Usage:

@@ -16,13 +16,7 @@ from callbacks.filters.base import Delta
 from callbacks.filters.registry import grammar
 from callbacks.handler import WantsTokens, message_of
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
-
-_UNSPEAKABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
-
-def printable(text: str) -> str:
-    """Without control characters: a model's words must not move the cursor or set the title."""
-    return text.translate(_UNSPEAKABLE)
+from stream.printable import printable
 
 
 class StdoutHandler(WantsTokens, BaseCallbackHandler):
@@ -37,11 +31,11 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     # `format` hides a builtin, and is the word that users know.
     def __init__(self, format: str = "json_chat", file: TextIO | None = None) -> None:  # noqa: A002
         """`format` is the name of a `grammar`; `file` is where to print, stdout by default."""
-        self._calls = Calls(grammar(format))
+        self._grammar = grammar(format)
+        self._calls = Calls(self._grammar)
         self._uncertain: list[str] = []
         self._file = file
         self._open_line = False
-        self._silent = True
 
     def on_chain_start(
         self,
@@ -50,20 +44,23 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        if parent_run_id is None:
-            self._silent = True
-        self._calls.enter(run_id, parent_run_id)
+        self._begins(parent_run_id)
+        self._calls.enter(run_id, parent_run_id, metadata=metadata)
 
     def on_chain_end(self, outputs: Any, *, parent_run_id: UUID | None = None, **_: Any) -> None:
-        """What the agent returns counts where no model call printed an answer."""
         match outputs:
-            case {"messages": [*_, BaseMessage() as last]} if (
-                parent_run_id is None and self._silent
-            ):
-                self._say(last.text)
-                self._end_line()
+            case {"messages": [*_, BaseMessage() as last]}:
+                self._ends(parent_run_id, last.text)
+            case _:
+                self._ends(parent_run_id)
+
+    def on_chain_error(
+        self, error: BaseException, *, parent_run_id: UUID | None = None, **_: Any
+    ) -> None:
+        self._end_line(parent_run_id)
 
     def on_tool_start(
         self,
@@ -95,19 +92,64 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        self._calls.begin(run_id, parent_run_id, tags)
+        self._begins(parent_run_id)
+        self._calls.begin(run_id, parent_run_id, tags, metadata)
+
+    def on_llm_start(
+        self,
+        serialized: dict[str, Any],
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        self._begins(parent_run_id)
+        self._calls.begin(run_id, parent_run_id, tags, metadata)
 
     def on_llm_new_token(
         self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **_: Any
     ) -> None:
         self._print(self._calls.feed(run_id, token, getattr(chunk, "message", None)))
 
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+    def on_llm_end(
+        self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **_: Any
+    ) -> None:
         message = message_of(response)
         self._print(self._calls.end(run_id, message.text, message))
-        self._end_line()
+        self._ends(parent_run_id)
+
+    def on_llm_error(
+        self,
+        error: BaseException,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        self._print(self._calls.fail(run_id))
+        self._end_line(parent_run_id)
+
+    def _begins(self, parent: UUID | None) -> None:
+        """What has no parent is the run, and no step of it."""
+        if parent is None:
+            self._calls = Calls(self._grammar)
+            self._uncertain.clear()
+
+    def _ends(self, parent: UUID | None, returned: str | None = None) -> None:
+        if parent is None:
+            self._print(self._calls.answer.finish(returned))
+            self._end_line(parent)
+
+    def _end_line(self, parent: UUID | None) -> None:
+        if parent is None and self._open_line:
+            self._write("\n")
+            self._open_line = False
 
     def _print(self, deltas: list[Delta]) -> None:
         for delta in deltas:
@@ -125,14 +167,8 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
                     pass
 
     def _say(self, text: str) -> None:
-        if text:
-            self._write(text)
-            self._open_line, self._silent = True, False
-
-    def _end_line(self) -> None:
-        if self._open_line:
-            self._write("\n")
-            self._open_line = False
+        self._write(text)
+        self._open_line = True
 
     def _write(self, text: str) -> None:
         # Looked up late: notebooks and tests put another stream in its place.

@@ -21,6 +21,7 @@
      ├─ IterationLimit        502  the model would not stop calling tools
      ├─ RunTimeout            504  the run took longer than it may
      └─ ServerError           ours
+         ├─ ProducerLost      503  the process that ran it is gone
          ├─ StorageLost       503  the log or the memory failed
          ├─ ServerShutdown    503  the server is going down
          └─ Internal          500  a bug
@@ -154,6 +155,11 @@ class RunTimeout(LastwordError):
 
 class ServerError(LastwordError):
     """Ours."""
+
+
+class ProducerLost(ServerError):
+    code, status, retryable = "producer_lost", 503, True
+    summary = "The server that answered is gone. Ask again."
 
 
 class StorageLost(ServerError):

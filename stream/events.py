@@ -1,4 +1,4 @@
-"""Everything that can happen in a run, as a closed union of frozen dataclasses.
+"""Everything that can happen in a run, as a closed union of frozen values.
 
 A run is `RunStarted`, then any of the middle events, then exactly one of
 `RunCompleted`, `RunFailed`, `RunCancelled`. The end is an event like any other:
@@ -10,13 +10,14 @@ formats and tools do.
 This module does no IO and knows neither asyncio nor LangChain.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
+
+from stream.value import value
 
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Usage:
     """Tokens that the model's provider counted, summed over the calls of a run."""
 
@@ -33,7 +34,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunStarted:
     """The first event of every run."""
 
@@ -42,7 +43,7 @@ class RunStarted:
     type: ClassVar[Literal["run_started"]] = "run_started"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AnswerDelta:
     """A piece of the final answer, decoded.
 
@@ -55,21 +56,21 @@ class AnswerDelta:
     type: ClassVar[Literal["answer_delta"]] = "answer_delta"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AnswerConfirmed:
     """All uncertain text so far is the answer."""
 
     type: ClassVar[Literal["answer_confirmed"]] = "answer_confirmed"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AnswerRetracted:
     """All uncertain text so far was not the answer."""
 
     type: ClassVar[Literal["answer_retracted"]] = "answer_retracted"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ThoughtDelta:
     """A piece of what the model thought. Shown only to those who ask."""
 
@@ -77,7 +78,7 @@ class ThoughtDelta:
     type: ClassVar[Literal["thought_delta"]] = "thought_delta"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ToolStarted:
     """The agent calls a tool; `input` is the arguments as JSON text."""
 
@@ -87,7 +88,7 @@ class ToolStarted:
     type: ClassVar[Literal["tool_started"]] = "tool_started"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ToolFinished:
     """What the tool said, or, with `failed`, why it could not."""
 
@@ -98,7 +99,7 @@ class ToolFinished:
     type: ClassVar[Literal["tool_finished"]] = "tool_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SourceFound:
     """A passage that the answer may cite as `[number]`."""
 
@@ -110,7 +111,7 @@ class SourceFound:
     type: ClassVar[Literal["source_found"]] = "source_found"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunCompleted:
     """The answer is whole, or as whole as `finish_reason` says."""
 
@@ -119,7 +120,7 @@ class RunCompleted:
     type: ClassVar[Literal["run_completed"]] = "run_completed"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunFailed:
     """The run ended early. `code` is from `stream.errors`; `message` is safe to show."""
 
@@ -129,7 +130,7 @@ class RunFailed:
     type: ClassVar[Literal["run_failed"]] = "run_failed"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunCancelled:
     """Somebody stopped the run. What was answered until then stays."""
 

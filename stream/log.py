@@ -4,11 +4,12 @@ Every reader, live or resumed, of whatever wire, reads the log. There is no
 second, faster path, and so nothing that only one of two paths gets right.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple, NewType, Protocol
+from typing import NamedTuple, NewType, Protocol, TypeAlias
 
+from stream.errors import BadRequest, LastwordError
 from stream.events import Event, RunCancelled, RunCompleted, RunFailed
 
 Cursor = NewType("Cursor", str)
@@ -16,6 +17,13 @@ Cursor = NewType("Cursor", str)
 
 START = Cursor("0")
 """Before the first entry."""
+
+
+class NotACursor(BadRequest):
+    """Nobody would ever come to such a place."""
+
+    def __init__(self) -> None:
+        super().__init__("is not a cursor of this run", field="after")
 
 
 class Entry(NamedTuple):
@@ -36,17 +44,35 @@ class Run:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-class StreamLog(Protocol):
-    """Where runs and their events are kept. Cursors of a run are unique and strictly increase."""
+OnStop: TypeAlias = Callable[[str, LastwordError | None], None]
+"""Told the id of a run of this process that is to end: asked for, or for a reason."""
 
-    async def create(self, run: Run) -> None:
-        """Open the log of a run."""
+
+class StreamLog(Protocol):
+    """Where runs and their events are kept. Cursors of a run are unique and strictly increase.
+
+    It also knows which runs are in progress, in this process and in others that share it.
+    Everything may raise `StorageLost`.
+    """
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be reached."""
+
+    async def create(self, run: Run, limit: int | None = None) -> None:
+        """Open the log of a run, whose thread is its own until it ends.
+
+        Raises `Conflict` if the thread is another's, `Busy` if `limit` runs are in progress.
+        """
 
     async def find(self, run_id: str) -> Run | None:
         """The run, or None if it never was or is no longer kept."""
 
     async def append(self, run_id: str, events: Sequence[Event]) -> None:
-        """Add events, all or none, and wake the readers."""
+        """Add events, all or none, and wake the readers.
+
+        Raises `NotFound` for an unknown run, `ProducerLost` if it was given up as lost.
+        """
 
     async def last(self, run_id: str) -> Entry:
         """The newest entry. Raises `NotFound`."""
@@ -54,8 +80,30 @@ class StreamLog(Protocol):
     async def read(self, run_id: str, after: Cursor, wait: float) -> list[Entry]:
         """Entries after a cursor; waits up to `wait` seconds for one, then returns [].
 
-        Raises `NotFound` for an unknown run, `BadRequest` for a cursor that is none.
+        Raises `NotFound` for an unknown run, `BadRequest` for a cursor that is none, `Gone`
+        for one whose entries are no longer kept.
         """
+
+    async def running(self, principal: str, thread_id: str) -> str | None:
+        """The id of the run that has this thread."""
+
+    async def followed(self, run_id: str) -> bool:
+        """Whether somebody reads this run in another process."""
+
+    async def stop(self, run_id: str) -> None:
+        """Ask whoever produces the run to end it."""
+
+    def on_stop(self, stop: OnStop) -> None:
+        """Who is to be told which runs of this process are to end."""
+
+
+def position(cursor: Cursor) -> int:
+    """How many events are before it. Raises `BadRequest` for what no log of ours wrote."""
+    if cursor.isascii() and cursor.isdecimal() and len(cursor) < 16:
+        place = int(cursor)
+        if cursor == str(place):
+            return place
+    raise NotACursor
 
 
 def is_end(event: Event) -> bool:

@@ -12,6 +12,7 @@ import uvicorn
 import main
 from agent.runner import Runner
 from settings import Settings
+from wire.bounded import BoundedProtocol
 
 
 class Lastword:
@@ -20,7 +21,12 @@ class Lastword:
     def __init__(self, settings: Settings) -> None:
         self.app = main.build_app(settings)
         config = uvicorn.Config(
-            self.app, port=0, log_level="warning", timeout_graceful_shutdown=5, lifespan="on"
+            self.app,
+            port=0,
+            http=BoundedProtocol,
+            log_level="warning",
+            timeout_graceful_shutdown=5,
+            lifespan="on",
         )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, name="lastword")

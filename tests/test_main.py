@@ -342,6 +342,9 @@ def test_the_app_does_not_quote_a_wrong_setting(env: pytest.MonkeyPatch) -> None
         ("LASTWORD_TOOLS", "nonsense", "'nonsense' is neither a tool .*"),
         ("LASTWORD_PROTOCOL", "nonsense", "LASTWORD_PROTOCOL: use one of .*json_chat.*"),
         ("LASTWORD_DATA", "/dev/null/x", "LASTWORD_DATA cannot be made: Not a directory."),
+        ("LASTWORD_AGENT", "mine", "LASTWORD_AGENT: 'mine' is not an agent's name: use .*"),
+        ("LASTWORD_AGENT", "no:agent", "LASTWORD_AGENT: There is no module 'no', .*"),
+        ("LASTWORD_AGENT", "main:cli.x", "LASTWORD_AGENT: 'main:cli.x': there is no 'x' in .*"),
     ],
 )
 @pytest.mark.parametrize("arguments", [[], ["serve"], ["ask", "hi"], ["chat"]])
@@ -382,6 +385,57 @@ def test_other_machines_are_not_served_by_accident(env: pytest.MonkeyPatch, host
     env.setenv("LASTWORD_HOST", host)
     with pytest.raises(SystemExit, match=f"LASTWORD_API_KEYS .*{host}.* LASTWORD_ANONYMOUS"):
         main.cli([])
+
+
+# One's own agent
+
+OWN = """
+from langchain_core.runnables import RunnableLambda
+
+agent = RunnableLambda(lambda given: f"You said: {given['input']}")
+
+async def make():
+    return agent
+
+async def fail():
+    raise LookupError("s3cret")
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with agents in it, for a command in a process of its own."""
+    (tmp_path / "mine.py").write_text(OWN)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["mine:agent", "mine:make"])
+def test_ask_ones_own_agent(own: Path, name: str) -> None:
+    done = lastword("ask", "Hello", data=own, agent=name)
+    assert (done.stdout, done.stderr, done.returncode) == (b"You said: Hello\n", b"", 0)
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["ask", "hi"]])
+def test_an_agent_that_cannot_be_made_is_one_line(own: Path, arguments: list[str]) -> None:
+    done = lastword(*arguments, data=own, agent="mine:fail")
+    assert done.stderr == b"LASTWORD_AGENT: 'mine:fail' failed: LookupError: s3cret\n"
+    assert (done.stdout, done.returncode) == (b"", 1)
+
+
+def test_uvicorn_serves_ones_own_agent(own: Path) -> None:
+    port = free_port()
+    with started([*CLI, "main:app", "--port", str(port)], own, agent="mine:make") as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: process.poll() is not None or _answers(f"{url}/ready"), TIMEOUT)
+        answer = requests.get(f"{url}/chat", params={"text": "Hello"}, timeout=TIMEOUT)
+        assert answer.text == "You said: Hello"
+
+
+@pytest.mark.parametrize("protocol", ["nonsense", "thought+react", "react+"])
+def test_a_protocol_that_nobody_reads(own: Path, protocol: str) -> None:
+    settings = Settings(_env_file=None, agent="mine:agent", protocol=protocol, data=own)
+    with pytest.raises(main.BadSetting, match=r"LASTWORD_PROTOCOL: .* react, .* `think\+`"):
+        main.make(settings)
 
 
 # Which model

@@ -60,6 +60,7 @@ async function ask(text) {
     body: JSON.stringify({ text, thread_id: threadId }),
   });
   let answer = null;
+  let uncertain = []; // pieces that may yet turn out not to be the answer
   let over = false;
   for await (const { name, data } of events(response)) {
     if (name === "start") {
@@ -68,11 +69,19 @@ async function ask(text) {
       sessionStorage.setItem("thread", threadId);
     } else if (name === "delta") {
       answer ??= say("answer", "");
-      answer.append(data.text);
+      const piece = new Text(data.text);
+      answer.append(piece);
+      if (data.certain === false) uncertain.push(piece);
       answer.scrollIntoView({ block: "end" });
     } else if (name === "retract") {
-      answer?.remove();
-      answer = null;
+      for (const piece of uncertain) piece.remove();
+      uncertain = [];
+      if (!answer?.hasChildNodes()) {
+        answer?.remove();
+        answer = null;
+      }
+    } else if (name === "confirm") {
+      uncertain = [];
     } else if (name === "tool" && data.state !== "started") {
       say("tool", `${data.name}: ${data.output}`);
     } else if (name === "failed") {

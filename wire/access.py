@@ -7,12 +7,13 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from stream.errors import Forbidden, Unauthorized
 
 ANONYMOUS = "anonymous"
-_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 class Access:
@@ -26,6 +27,10 @@ class Access:
         self._principals = {_digest(key): _digest(key)[:16] for key in keys}
         self._origins = frozenset(origins)
         self._anonymous = anonymous
+
+    @property
+    def wants_keys(self) -> bool:
+        return bool(self._principals)
 
     def principal(self, request: HTTPConnection) -> str:
         """A short stable name for who is asking. It never contains the key."""
@@ -57,18 +62,19 @@ class Access:
 def _refuse_other_machines(request: HTTPConnection) -> None:
     """A server without keys is for this machine, by whatever name or address it is called."""
     # Not `request.url`: for a header that it cannot read it takes the server's own name.
-    if _hostname(request.headers.get("host", "")) not in _LOCAL_NAMES:  # it may be rebound to us
+    # A name other than `localhost` may have been rebound to us; an address cannot be.
+    if not is_loopback(_hostname(request.headers.get("host", ""))):
         raise Forbidden("Without API keys this server answers only to localhost.")
     address = (request.scope.get("server") or ("127.0.0.1",))[0]
     if not is_loopback(address):
         raise Forbidden("Without API keys this server answers only on a loopback address.")
 
 
-def _hostname(authority: str) -> str | None:
+def _hostname(authority: str) -> str:
     try:
-        return urlsplit(f"//{authority}").hostname
+        return urlsplit(f"//{authority}").hostname or ""
     except ValueError:
-        return None
+        return ""
 
 
 def is_loopback(host: str) -> bool:
@@ -85,10 +91,16 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def _principal(request: HTTPConnection) -> str:
-    access: Access = request.app.state.access
-    return access.principal(request)
+class _Bearer(SecurityBase):
+    """Asks `Access`, and has the documentation say so."""
+
+    model = HTTPBearer(description="One of the server's API keys.")
+    scheme_name = "Bearer"
+
+    async def __call__(self, request: HTTPConnection) -> str:
+        access: Access = request.app.state.access
+        return access.principal(request)
 
 
-Principal = Annotated[str, Depends(_principal)]
+Principal = Annotated[str, Depends(_Bearer())]
 """A parameter of this type is all the access control that an endpoint needs."""

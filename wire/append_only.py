@@ -1,13 +1,13 @@
-"""For wires that cannot take text back: what is uncertain waits until it is confirmed."""
+"""For wires that cannot take text back: what becomes of text that may not be the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
 from stream.log import Entry
 
 
 class AppendOnly:
-    """Turns batches of events into text that only ever grows."""
+    """Turns batches of events into text that only ever grows. Holds what is uncertain."""
 
     def __init__(self) -> None:
         self._uncertain: list[str] = []
@@ -29,3 +29,32 @@ class AppendOnly:
                 case _:
                     pass
         return "".join(certain)
+
+
+class Eager(AppendOnly):
+    """Shows what is uncertain at once. What is retracted stays, a blank line before the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()  # nothing is ever held
+        self._gap, self._shown = "", False
+
+    def text(self, batch: Sequence[Entry]) -> str:
+        """All characters that this batch has for the answer."""
+        said: list[str] = []
+        for _, event in batch:
+            match event:
+                case AnswerDelta(text=text, certain=certain):
+                    said += (self._gap, text)
+                    self._gap = ""
+                    self._shown = self._shown or not certain
+                case AnswerConfirmed():
+                    self._shown = False
+                case AnswerRetracted() if self._shown:
+                    self._gap, self._shown = "\n\n", False  # for the next text, if there is one
+                case _:
+                    pass
+        return "".join(said)
+
+
+MODES: Mapping[str, type[AppendOnly]] = {"exact": AppendOnly, "eager": Eager}
+"""By the names that `ANSWER_MODE` has for them."""

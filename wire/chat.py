@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import JSONResponse, Response
 
 from agent.call_settings import CallSettings
@@ -23,6 +23,7 @@ from wire.problems import problem
 
 MAX_TEXT = 32_000
 """Characters."""
+MAX_FIELDS = 32
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
@@ -43,11 +44,24 @@ Seconds = Annotated[float, Field(strict=True, ge=0, le=3600)]
 ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 
 
-class ChatRequest(BaseModel):
+class _Strict(BaseModel):
+    """Takes no fields but its own, and looks at no more than may be a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: Any) -> Any:
+        """An error for each of a body's 26,000 fields would stop all streams for a moment."""
+        if isinstance(given, dict) and len(given) > MAX_FIELDS:
+            raise ValueError(f"more than {MAX_FIELDS} fields")
+        return given
+
+
+class ChatRequest(_Strict):
     """A question to the agent."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"text": "What is the square root of 71?"}]},
     )
 
@@ -72,10 +86,8 @@ class ChatRequest(BaseModel):
         )
 
 
-class ChatQuery(BaseModel):
+class ChatQuery(_Strict):
     """A question in the address. What else a request may say goes into a body."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Text | None = None
     thread_id: ThreadId | None = None
@@ -133,7 +145,8 @@ async def _ask(request: Request, principal: str, asked: ChatRequest) -> Response
         return LiveBody(body, sse.MEDIA_TYPE, headers | sse.HEADERS)
     if wanted == "application/json":
         return Late(lambda: _or_problem(_whole(run, history, batches, headers), headers))
-    return Late(lambda: _or_problem(_streamed(batches, headers), headers))
+    pieces = _pieces(batches, request.app.state.append_only())
+    return Late(lambda: _or_problem(_streamed(pieces, headers), headers))
 
 
 async def _or_problem(response: Awaitable[Response], headers: dict[str, str]) -> Response:
@@ -161,11 +174,8 @@ async def _history(runner: Runner, asked: ChatRequest, principal: str) -> list[E
     return await runner.conversation(asked.thread_id, principal=principal)
 
 
-async def _streamed(
-    batches: AsyncGenerator[list[Entry], None], headers: dict[str, str]
-) -> Response:
+async def _streamed(pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Response:
     """Plain text; its head waits for the first character, so that a failure has a status."""
-    pieces = _pieces(batches)
     first = await anext(pieces, b"")
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -181,8 +191,9 @@ async def _streamed(
     return LiveBody(body(), PLAIN_TEXT, headers | sse.HEADERS)
 
 
-async def _pieces(batches: AsyncGenerator[list[Entry], None]) -> AsyncGenerator[bytes, None]:
-    growing = AppendOnly()
+async def _pieces(
+    batches: AsyncGenerator[list[Entry], None], growing: AppendOnly
+) -> AsyncGenerator[bytes, None]:
     async with aclosing(batches):
         async for batch in batches:
             if text := growing.text(batch):

@@ -1,7 +1,7 @@
 """Responses that live as long as their client: made and sent while it listens, then let go."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 
 import anyio
 from starlette.responses import Response, StreamingResponse
@@ -88,6 +88,7 @@ async def while_connected(receive: Receive, work: Callable[[], Awaitable[None]])
 
 
 async def _until_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    with suppress(Exception):  # a body over the limit: who sends that has left, too
+        while (await receive())["type"] != "http.disconnect":
+            pass
     scope.cancel()

@@ -1,17 +1,21 @@
 """Errors before the first byte: problem details (RFC 9457) with the right status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.errors import BadRequest, Internal, LastwordError, NotFound, TooLarge
 
+MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED = 5
+METHODS = ("DELETE", "GET", "HEAD", "POST")
 _BY_STATUS: dict[int, type[LastwordError]] = {404: NotFound}
 
 
@@ -21,6 +25,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(Exception, _on_bug)
+
+
+class Problem(BaseModel):
+    """What an error looks like, for the documentation."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Of our catalogue: what programs decide by.")
+    retryable: bool
+    errors: list[dict[str, str]] = Field([], description="`field` and `message` of at most five.")
 
 
 def problem(
@@ -45,7 +61,7 @@ def problem(
         headers["Retry-After"] = str(error.retry_after)
     if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body, body["status"], headers, media_type="application/problem+json")
+    return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
 
 
 class TooLargeAsProblem:
@@ -73,15 +89,23 @@ async def _on_ours(_: Request, error: Exception) -> JSONResponse:
     return problem(error)
 
 
-async def _on_http(_: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 400:  # FastAPI could not read the body at all
         return problem(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
     kind = _BY_STATUS.get(error.status_code, BadRequest)
-    unknown_method = "This address does not know this method." * (error.status_code == 405)
-    response = problem(kind(unknown_method), error.status_code)
-    response.headers.update(error.headers or {})  # `Allow` belongs to a 405
-    return response
+    if error.status_code == 405:
+        unknown = kind("This address does not know this method.")
+        return problem(unknown, 405, headers={"Allow": ", ".join(_allowed(request))})
+    return problem(kind(), error.status_code, headers=error.headers)
+
+
+def _allowed(request: Request) -> Iterator[str]:
+    """All methods of an address: Starlette names those of its first route only."""
+    for method in METHODS:
+        asked = {"type": "http", "method": method, "path": request.scope["path"]}
+        if any(route.matches(asked)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -108,4 +132,4 @@ def _message(error: Mapping[str, Any]) -> str:
 
 def _field(location: Sequence[str | int]) -> str:
     names = [str(part) for part in location if part not in {"body", "query", "path", "header"}]
-    return ".".join(names)[:100].encode("utf-8", "replace").decode() or "body"
+    return ".".join(names)[:100].encode("utf-8", "replace").decode() or str(location[0])

@@ -16,6 +16,10 @@ router = APIRouter(tags=["runs"])
 Id = Annotated[str, Path(max_length=128)]
 After = Annotated[str | None, Query(max_length=64)]
 LastEventId = Annotated[str | None, Header(max_length=64)]
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The events.", "content": {sse.MEDIA_TYPE: {}}},
+    204: {"description": "The run is over, and there is nothing after the cursor."},
+}
 
 
 @router.get("/runs/{run_id}")
@@ -36,7 +40,7 @@ async def get_run(request: Request, run_id: Id, principal: Principal) -> dict[st
     }
 
 
-@router.get("/runs/{run_id}/events", response_class=Response)
+@router.get("/runs/{run_id}/events", response_class=Response, responses=_EVENTS)
 async def get_events(
     request: Request,
     run_id: Id,

@@ -11,6 +11,8 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from wire.bounded import BoundedProtocol
+
 SHUTDOWN_TIMEOUT = 5
 """Seconds. Runs end at once when the server is told to stop; this is for slow clients."""
 
@@ -51,6 +53,7 @@ class Server(uvicorn.Server):
             app,
             host=host,
             port=port,
+            http=BoundedProtocol,
             log_level="warning",
             access_log=False,  # a question in `?text=` is nobody's business
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.runner import Runner, RunRequest
-from callbacks.stdout import printable
 from stream.errors import BadRequest, LastwordError, from_event
 from stream.events import Event, RunCancelled, RunFailed, ToolFinished
 from stream.log import Entry, Run
+from stream.printable import printable
 from wire.append_only import AppendOnly
 
 PRINCIPAL = "terminal"

@@ -13,9 +13,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.protocols.registry import PROTOCOLS
 from callbacks.chunks import chunks_of
-from callbacks.filters.base import AnswerFilter, Reply, understand
+from callbacks.filters.base import AnswerFilter, Reply, TextFilter, understand
 from callbacks.filters.registry import grammar
-from callbacks.handler import finish_reason_of
+from callbacks.handler import TOLD, finish_reason_of
 from stream.errors import ContentFiltered, IterationLimit, UnreadableReply
 
 MAX_ITERATIONS = 3
@@ -90,7 +90,8 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
             prompt = prompt.override(messages=[*prompt.messages, *objection])
         if calling:
             raise IterationLimit
-        if self.protocol.takes_plain_text and not getattr(reader, "attempted", False):
+        attempted = isinstance(reader, TextFilter) and reader.attempted
+        if self.protocol.takes_plain_text and not attempted:
             answer, _ = _read(self.plain(), message)
             if answer and not answer.isspace():
                 return _answer(message, answer)
@@ -98,6 +99,8 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
 
 
 def _read(grammar: AnswerFilter, message: AIMessage) -> Reply:
+    if (told := message.additional_kwargs.pop(TOLD, None)) is not None:
+        return Reply(told, None)  # it was streamed, so it is the answer
     chunks = chunks_of(message.content, message)
     deltas = [delta for chunk in chunks for delta in grammar.feed(chunk)]
     return understand([*deltas, *grammar.close()])

@@ -7,11 +7,11 @@ The same object tells the handler what to stream and the agent what to do next,
 so nothing can be streamed as an answer and then executed as a tool call.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, ThoughtDelta
+from stream.value import value
 
 
 class CallDelta(NamedTuple):
@@ -27,7 +27,8 @@ class CallDelta(NamedTuple):
     id: str = ""
 
 
-class Chunk(NamedTuple):
+@value(frozen=True, slots=True)
+class Chunk:
     """What one token of a model carries, as its provider labels it.
 
     `thought` is text that the provider itself marks as reasoning. `phase` is what
@@ -39,8 +40,16 @@ class Chunk(NamedTuple):
     calls: tuple[CallDelta, ...] = ()
     phase: str | None = None
 
+    def __bool__(self) -> bool:
+        """Whether it carries anything."""
+        return bool(self.text or self.thought or self.calls or self.phase)
 
-@dataclass(frozen=True, slots=True)
+    def __iter__(self) -> Iterator[bool]:
+        """For `callbacks.calls`, until it asks for `any(chunks)`."""
+        yield bool(self)
+
+
+@value(frozen=True, slots=True)
 class ActionRead:
     """A tool call that the model wrote as text.
 
@@ -64,6 +73,19 @@ class AnswerFilter(Protocol):
         """The reply is over. Returns what only the end could decide."""
 
 
+@runtime_checkable
+class TextFilter(AnswerFilter, Protocol):
+    """One reply in a format that is written out as text, being read."""
+
+    @property
+    def attempted(self) -> bool:
+        """Whether a reply without answer and action tried the format all the same.
+
+        Ask when it is closed. What is left of such a reply is no plain text to show: a
+        thought, half an object, an action that lacks its input.
+        """
+
+
 class Reply(NamedTuple):
     """A whole reply as the agent understands it: an answer, an action, or neither."""
 
@@ -79,13 +101,17 @@ def read_reply(grammar: AnswerFilter, text: str) -> Reply:
 def understand(deltas: Iterable[Delta]) -> Reply:
     """What a reply's deltas come to. An empty answer is still an answer."""
     answer: str | None = None
+    known: str | None = None  # as much of it as is certain
     action: ActionRead | None = None
     for delta in deltas:
         match delta:
-            case AnswerDelta(text=text):
+            case AnswerDelta(text=text, certain=certain):
                 answer = (answer or "") + text
+                known = answer if certain else known
+            case AnswerConfirmed():
+                known = answer
             case AnswerRetracted():
-                answer = None
+                answer = known
             case ActionRead():
                 action = action or delta
             case _:

@@ -19,34 +19,31 @@ from typing import Any, TypeAlias
 
 from callbacks.filters.base import ActionRead, Chunk, Delta
 from callbacks.filters.json_value import parse_json
-from callbacks.filters.plain import PlainText, Thoughts, up_to
+from callbacks.filters.seeker import seek_any
+from callbacks.filters.thoughts import Thoughts
+from callbacks.filters.until import Until
 from stream.events import AnswerDelta, ThoughtDelta
 
 LONGEST_HEADER = 1000
 """Characters. A longer one is read up to there."""
 
 _OURS = "assistant "  # the header of a message whose start the prompt, or nobody, wrote
-_in_header = up_to("<|start|>", "<|message|>")
-_in_content = up_to("<|end|>", "<|return|>", "<|call|>")
+_IN_HEADER = ("<|start|>", "<|message|>")
+_IN_CONTENT = ("<|end|>", "<|return|>", "<|call|>")
 _ASSISTANT = re.compile(r"\s*assistant\b")
 _FINAL = re.compile(r"<\|channel\|>\s*final\b")
 _RECIPIENT = re.compile(r"\bto=(?:functions\.)?([^\s<]+)")
 _EVERYBODY = ("all", "assistant", "user")
-
-# Text in which no token begins, and that can be encoded.
-_is_plain = re.compile(r"[^<\ud800-\udfff]+").fullmatch
 
 
 class HarmonyFilter:
     """One reply in the harmony format, being read."""
 
     def __init__(self) -> None:
-        self._look = _in_header
+        self._seeker = seek_any(*_IN_HEADER)
         self._take: _Reader = HarmonyFilter._header
-        self._held = ""  # a token that may have begun
         self._head = _OURS
-        self._answer = PlainText()
-        self._answering = False
+        self._answer = Until()
         self._plain: type[AnswerDelta | ThoughtDelta] | None = None  # what plain text is now
         self._tool = ""
         self._input: list[str] = []
@@ -54,29 +51,26 @@ class HarmonyFilter:
         self._deltas: list[Delta] = []
 
     def feed(self, chunk: Chunk) -> list[Delta]:
-        text, thought, _, _ = chunk
-        if self._plain and not thought and _is_plain(text):  # nearly every token
-            return [self._plain(text)]
+        text, thought = chunk.text, chunk.thought
+        if self._plain and not thought and "<" not in text and text.isprintable() and text:
+            return [self._plain(text)]  # nearly every token
         self._deltas = self._thoughts.feed(thought) if thought else []
-        text, self._held = self._held + text, ""
         at = 0
         while at < len(text):
-            end, mark, after = self._look(text, at)
-            if not mark:
-                self._held, after = text[end:], len(text)
-            self._take(self, text[at:end], mark)
-            at = after
-        self._plain = None if self._held else self._plain_delta()
+            before, mark, at = self._seeker.seek(text, at)
+            self._take(self, before, mark)
+        self._plain = None if self._seeker.held else self._plain_delta()
         return self._deltas
 
     def _plain_delta(self) -> type[AnswerDelta | ThoughtDelta] | None:
-        if self._take is HarmonyFilter._thought and not self._thoughts.half:
+        """What printable text is from here on, as it stands."""
+        if self._take is HarmonyFilter._thought and self._thoughts.flow:
             return ThoughtDelta
-        return AnswerDelta if self._answering and not self._answer.half else None
+        return AnswerDelta if self._take is HarmonyFilter._final and self._answer.flows else None
 
     def close(self) -> list[Delta]:
-        self._deltas, held, self._held = [], self._held, ""
-        self._take(self, held, "")  # it was no token
+        self._deltas = []
+        self._take(self, self._seeker.close(), "")
         tail = self._answer.close()
         if tail:
             self._deltas.append(AnswerDelta(tail))
@@ -89,7 +83,7 @@ class HarmonyFilter:
         if mark == "<|start|>":
             self._head = ""
         elif mark:
-            self._look, self._take = _in_content, self._content()
+            self._seeker, self._take = seek_any(*_IN_CONTENT), self._content()
 
     def _content(self) -> "_Reader":
         """Who reads the message with the header just read."""
@@ -102,12 +96,12 @@ class HarmonyFilter:
         return HarmonyFilter._final if _FINAL.search(self._head) else HarmonyFilter._thought
 
     def _final(self, text: str, mark: str) -> None:
+        is_empty = not self._answer.begun
         text = self._answer.feed(text)
-        if mark or self._held:
+        if mark or self._seeker.held:
             text += self._answer.close()
-        if text or (mark and not self._answering):
+        if text or (mark and is_empty):
             self._deltas.append(AnswerDelta(text))
-        self._answering = not mark and (self._answering or bool(text))
         if mark:
             self._take = HarmonyFilter._over
 
@@ -124,13 +118,14 @@ class HarmonyFilter:
 
     def _thought(self, text: str, mark: str) -> None:
         self._deltas += self._thoughts.feed(text)
-        if mark or self._held:
+        if mark or self._seeker.held:
             self._deltas += self._thoughts.close()
         self._nobodys(text, mark)
 
     def _nobodys(self, text: str, mark: str) -> None:
         if mark:
-            self._look, self._take, self._head = _in_header, HarmonyFilter._header, _OURS
+            self._seeker, self._take = seek_any(*_IN_HEADER), HarmonyFilter._header
+            self._head = _OURS
 
     def _over(self, text: str, mark: str) -> None:
         pass

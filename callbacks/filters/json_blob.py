@@ -41,8 +41,16 @@ class BlobFinder:
         self._in_code = False
         self._opens_code = False  # the last fence opens a code block, unless an object follows
 
+    @property
+    def begun(self) -> bool:
+        """Whether the object is found, or the text so far ends right where it may begin."""
+        if self._step is BlobFinder._fence:
+            return self._ticks >= 3 and self._blank and not self._in_code
+        waits = self._step in (BlobFinder._info_string, BlobFinder._object)
+        return waits and (self._found or self._opens_code or self._in_list or self._info > 0)
+
     def find(self, text: str) -> int:
-        """Read on. Returns the index in `text` of the object's `{`, or -1 like `str.find`."""
+        """Read on. Returns where in `text` the object begins or goes on, or -1 like `str.find`."""
         at = 0
         while at < len(text) and not self._found:
             at = self._step(self, text, at)

@@ -10,15 +10,16 @@ reply has neither answer nor action; if it is broken later, the answer ends ther
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from callbacks.filters.base import ActionRead, Chunk, Delta
 from callbacks.filters.json_blob import BlobFinder
 from callbacks.filters.json_object import JsonObject, Piece, is_plain
-from callbacks.filters.json_value import parse_json
+from callbacks.filters.json_value import Value
+from callbacks.filters.signs import Signs, key
 from stream.events import AnswerDelta
 
 FINAL_ANSWER = "Final Answer"
+KEYS = ("action", "action_input")
 
 
 class JsonChatFilter:
@@ -26,10 +27,10 @@ class JsonChatFilter:
 
     def __init__(self) -> None:
         self._finder = BlobFinder()
-        self._blob = JsonObject("action", "action_input")
-        self._action = _Value()
-        self._input = _Value()
-        self._found = False  # the object has begun
+        self._blob = JsonObject(*KEYS)
+        self._signs = Signs(key(*KEYS))
+        self._action = Value()
+        self._input = Value()
         self._answering = False  # the answer has begun ...
         self._takes_plain = False  # ... and a string without escapes is the next piece of it
         self._done = False  # whatever comes now is ignored
@@ -38,19 +39,21 @@ class JsonChatFilter:
         text = chunk.text
         if self._takes_plain and is_plain(text):  # nearly every token of an answer
             return [AnswerDelta(text)]
+        self._signs.look(text)
         if self._done:
             return []
-        if not self._found:
-            start = self._finder.find(text)
-            if start < 0:
-                return []
-            self._found, text = True, text[start:]
-        return self._understand(self._blob.feed(text), over=False)
+        start = self._finder.find(text)
+        return self._understand(self._blob.feed(text[start:]), over=False) if start >= 0 else []
 
     def close(self) -> list[Delta]:
         if self._done:
             return []
         return self._understand(self._blob.close(), over=True)
+
+    @property
+    def attempted(self) -> bool:
+        """A whole object with other keys is no attempt: it may be what the user asked for."""
+        return self._signs.seen or (self._finder.begun and self._blob.state != "closed")
 
     def _understand(self, pieces: Iterable[Piece], *, over: bool) -> list[Delta]:
         for piece in pieces:
@@ -72,34 +75,3 @@ class JsonChatFilter:
         self._done = self._done or complete
         self._takes_plain = self._answering and not self._done and self._blob.takes_plain
         return [AnswerDelta(text)] if says_something else []
-
-
-class _Value:
-    """The value of a key, as far as it has come."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.quoted = True
-        self.complete = False
-
-    @property
-    def text(self) -> str:
-        return "".join(self.parts)
-
-    def take(self) -> str:
-        text = self.text
-        self.parts.clear()
-        return text
-
-    def add(self, piece: Piece) -> None:
-        self.parts.append(piece.text)
-        self.quoted, self.complete = piece.quoted, piece.complete
-        if self.complete:
-            self.parts = [self.text]  # once: an action is looked at again with every token
-
-    def parsed(self) -> Any:
-        """What a tool is given: the string, or the parsed JSON, or nothing at all as `{}`."""
-        if self.quoted and self.complete:
-            return self.text
-        value = parse_json(self.text) if self.complete else None
-        return {} if value is None else value

@@ -66,8 +66,14 @@ _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"} | {c: c for c
 # What may still become the second half of a surrogate pair.
 _MAYBE_LOW = re.compile(r"(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]{0,2})?)?)?)?\Z")
 
-# Text in a string that stands for itself.
-is_plain = re.compile(r'[^"\\\ud800-\udfff]+').fullmatch
+_has_surrogate = re.compile("[\ud800-\udfff]").search
+
+
+def is_plain(text: str) -> bool:
+    """Whether this is text of a string that stands for itself, and not empty."""
+    if '"' in text or "\\" in text:
+        return False
+    return text != "" and (text.isprintable() or not _has_surrogate(text))
 
 
 def join_surrogates(text: str) -> str:

@@ -24,12 +24,16 @@ what an action is made of.
 from typing import Protocol
 
 from callbacks.filters.base import ActionRead, Chunk, Delta
-from callbacks.filters.passage import PassageFilter, Stripped
+from callbacks.filters.passage import PassageFilter
+from callbacks.filters.seeker import seek_any
+from callbacks.filters.signs import Sign, Signs, label
+from callbacks.filters.until import Stripped
 from stream.events import AnswerDelta
 
 OBSERVATION = ("\nObservation",)
 """The stop sequences, unless told otherwise."""
 
+_LABELS = ("Thought", "Action", "Action Input", "Observation")
 _BLANKS = " \t\r\ufeff"
 
 
@@ -43,6 +47,10 @@ class ActionReader(Protocol):
     over: bool
     """The action is read, and the reply over."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether the text has an action, or a part of one."""
+
     def feed(self, text: str) -> None: ...
 
     def read(self) -> ActionRead | None:
@@ -52,10 +60,17 @@ class ActionReader(Protocol):
 class MarkedFilter(PassageFilter):
     """One reply in such a format, being read."""
 
-    def __init__(self, marker: str, action: ActionReader, stops: tuple[str, ...]) -> None:
-        super().__init__(Stripped(stops))
+    def __init__(
+        self, marker: str, action: ActionReader, stops: tuple[str, ...], *signs: Sign
+    ) -> None:
+        labels = label(marker.removesuffix(":"), *_LABELS)
+        super().__init__(Stripped(stops), Signs(labels, *signs))
         self._marker = _Marker(marker, stops)
         self._action = action
+
+    @property
+    def attempted(self) -> bool:
+        return super().attempted or self._action.begun
 
     def _seek(self, text: str) -> list[Delta]:
         begin = self._marker.fed
@@ -78,10 +93,9 @@ class _Marker:
     """Finds the marker at the start of a line, and keeps what follows it in mid-line."""
 
     def __init__(self, marker: str, stops: tuple[str, ...]) -> None:
-        self._marker = marker
+        self._seeker = seek_any(marker)
         self._stops = stops
-        self._held = ""  # the end of the text, which may have begun a marker
-        self._blank = True  # nothing but blanks before it on its line
+        self._blank = True  # nothing but blanks so far on this line
         self.fed = 0
         self.last_at = 0  # where the last mid-line marker ends
         self._late: Stripped | None = None  # reads what follows the last mid-line marker ...
@@ -90,30 +104,25 @@ class _Marker:
     def find(self, text: str) -> int:
         """The index in `text` behind a marker at the start of a line, or -1."""
         self.fed += len(text)
-        held, text = len(self._held), self._held + text
         at = 0
-        while (start := text.find(self._marker, at)) >= 0:
-            self._see_line(text, at, start)
-            at = start + len(self._marker)
-            if self._blank:
-                return at - held
-        if at:
-            self._late, self._answer = Stripped(self._stops), []
-            self.last_at = self.fed - len(text) + at
-        maybe = text.find(self._marker[0], max(at, len(text) - len(self._marker) + 1))
-        cut = len(text) if maybe < 0 else maybe
-        self._see_line(text, at, cut)
-        self._held = text[cut:]
-        if self._late:
-            self._answer.append(self._late.feed(text[at or held :]))
+        while at < len(text):
+            before, mark, at = self._seeker.seek(text, at)
+            self._pass_over(before)
+            if mark and self._blank:
+                return at
+            if mark:
+                self.last_at = self.fed - len(text) + at
+                self._late, self._answer, self._blank = Stripped(self._stops), [], False
         return -1
 
     def mid_line_answer(self) -> str | None:
         if self._late is None:
             return None
-        return "".join(self._answer) + self._late.close()
+        return "".join([*self._answer, self._late.feed(self._seeker.close()), self._late.close()])
 
-    def _see_line(self, text: str, at: int, end: int) -> None:
-        newline = text.rfind("\n", at, end)
+    def _pass_over(self, text: str) -> None:
+        newline = text.rfind("\n")
         if self._blank or newline >= 0:
-            self._blank = not text[max(at, newline + 1) : end].strip(_BLANKS)
+            self._blank = not text[newline + 1 :].strip(_BLANKS)
+        if self._late:
+            self._answer.append(self._late.feed(text))

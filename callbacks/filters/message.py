@@ -7,7 +7,8 @@ where that text begins.
 """
 
 from callbacks.filters.base import Chunk, Delta
-from callbacks.filters.plain import PlainText, Thoughts
+from callbacks.filters.thoughts import Thoughts
+from callbacks.filters.until import Until
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
 
 _FINAL = "final_answer"
@@ -18,17 +19,18 @@ class MessageFilter:
     """One message of a model with native tool calling, being read."""
 
     def __init__(self) -> None:
-        self._answer = PlainText()
+        self._answer = Until()
         self._thoughts = Thoughts()
         self._phase: str | None = None
         self._called = False
         self._uncertain = False  # some uncertain text is out
+        self._flows = False  # printable text is the next piece of the answer as it stands
 
     def feed(self, chunk: Chunk) -> list[Delta]:
-        text, thought, calls, phase = chunk
-        deltas: list[Delta] = []
-        if thought:
-            deltas += self._thoughts.feed(thought)
+        text, thought, calls, phase = chunk.text, chunk.thought, chunk.calls, chunk.phase
+        if self._flows and text.isprintable() and text and not (thought or calls or phase):
+            return [AnswerDelta(text, self._phase == _FINAL)]  # nearly every token of an answer
+        deltas = self._thoughts.feed(thought) if thought else []
         if phase and phase != self._phase:
             deltas += self._label(phase)
         if text:
@@ -36,6 +38,8 @@ class MessageFilter:
         if calls and not self._called:
             deltas += self._retract()
             self._called = True
+        known = self._uncertain or self._phase == _FINAL  # what the end will say of the text
+        self._flows = known and self._answer.flows and not self._hushed
         return deltas
 
     def close(self) -> list[Delta]:
@@ -43,9 +47,12 @@ class MessageFilter:
         return [*deltas, AnswerConfirmed()] if self._uncertain else deltas
 
     def _read(self, text: str) -> list[Delta]:
-        if self._called or self._phase == _COMMENTARY:
-            return self._thoughts.feed(text)
-        return self._say(self._answer.feed(text))
+        return self._thoughts.feed(text) if self._hushed else self._say(self._answer.feed(text))
+
+    @property
+    def _hushed(self) -> bool:
+        """Text is a thought now."""
+        return self._called or self._phase == _COMMENTARY
 
     def _say(self, text: str) -> list[Delta]:
         if not text:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from callbacks.filters.base import ActionRead
 from callbacks.filters.json_object import join_surrogates
 from callbacks.filters.marked import OBSERVATION, MarkedFilter
-from callbacks.filters.passage import Seeker, seek_any
+from callbacks.filters.seeker import Seeker, seek_any
 
 _NUMBER = r"\s{0,9}\d{0,9}\s{0,9}"
 _ACTION = rf"Action{_NUMBER}:"
@@ -43,18 +43,23 @@ class WrittenAction:
         self._wins = wins
         self._fed = 0
         self._seekers = [Seeker(_ACTION, "A", _LONGEST), Seeker(_INPUT, "A", _LONGEST)]
-        self._seekers.append(seek_any(stops))
+        self._seekers.append(seek_any(*stops))
         self._parts: list[list[str]] = [[], [], []]  # the prose, the name, the input
         self._reading = _PROSE
 
+    @property
+    def begun(self) -> bool:
+        return self._reading != _PROSE
+
     def feed(self, text: str) -> None:
         self._fed += len(text)
-        while text and not self.over:
-            before, mark, text = self._seekers[self._reading].seek(text)
+        at = 0
+        while at < len(text) and not self.over:
+            before, mark, at = self._seekers[self._reading].seek(text, at)
             if self._reading != _PROSE:
                 self._parts[self._reading].append(before)
             if mark:
-                self._next(len(text))
+                self._next(len(text) - at)
 
     def _next(self, left: int) -> None:
         if self._reading == _INPUT_TEXT:

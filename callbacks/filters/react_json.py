@@ -11,10 +11,12 @@ from collections.abc import Iterable
 
 from callbacks.filters.base import ActionRead
 from callbacks.filters.json_blob import BlobFinder
-from callbacks.filters.json_object import JsonObject, Piece
-from callbacks.filters.json_value import parse_json
+from callbacks.filters.json_chat import KEYS
+from callbacks.filters.json_object import JsonObject
+from callbacks.filters.json_value import Value
 from callbacks.filters.marked import OBSERVATION, MarkedFilter
-from callbacks.filters.passage import seek_any
+from callbacks.filters.seeker import seek_any
+from callbacks.filters.signs import key
 
 
 class ReactJsonFilter(MarkedFilter):
@@ -22,7 +24,7 @@ class ReactJsonFilter(MarkedFilter):
 
     def __init__(self, stops: Iterable[str] = OBSERVATION) -> None:
         stops = tuple(stops)
-        super().__init__("Final Answer:", _BlobAction(stops), stops)
+        super().__init__("Final Answer:", _BlobAction(stops), stops, key(*KEYS))
 
 
 class _BlobAction:
@@ -35,43 +37,37 @@ class _BlobAction:
         self._fed = 0
         self._finder = BlobFinder()
         self._finder.find("-\n")  # prose, so that the object must be fenced
-        self._found = False
-        self._blob = JsonObject("action", "action_input")
-        self._values: dict[str, list[Piece]] = {}
+        self._blob = JsonObject(*KEYS)
+        self._values = {name: Value() for name in KEYS}
         self._action: ActionRead | None = None
-        self._after = seek_any(stops)
+        self._after = seek_any(*stops)
+
+    @property
+    def begun(self) -> bool:
+        """A whole object that is no action was meant as something else."""
+        return self._finder.begun and self._blob.state != "closed"
 
     def feed(self, text: str) -> None:
         self._fed += len(text)
-        if not self._found:
-            start = self._finder.find(text)
-            if start < 0:
-                return
-            self._found, text = True, text[start:]
+        start = self._finder.find(text)
+        if start < 0:
+            return
         if not self._blob.ended:
-            for piece in self._blob.feed(text):
-                self._values.setdefault(piece.key, []).append(piece)
+            for piece in self._blob.feed(text := text[start:]):
+                self._values[piece.key].add(piece)
             text = text[self._blob.consumed :]
             if self._blob.state == "closed":
                 self._action, self.whole_at = self._understand(), self._fed - len(text)
         if self._action:
-            _, stop, rest = self._after.seek(text)
+            _, stop, end = self._after.seek(text)
             if stop:
-                self.over, self.certain_at = True, self._fed - len(rest)
+                self.over, self.certain_at = True, self._fed - len(text) + end
 
     def read(self) -> ActionRead | None:
         return self._action
 
     def _understand(self) -> ActionRead | None:
-        name, name_is_string = self._value("action")
-        given, given_is_string = self._value("action_input")
-        if not name_is_string:
+        name, given = map(self._values.__getitem__, KEYS)
+        if not (name.quoted and name.complete):
             return None
-        if given_is_string:
-            return ActionRead(name, given)
-        value = parse_json(given or "null")
-        return ActionRead(name, {} if value is None else value)
-
-    def _value(self, key: str) -> tuple[str, bool]:
-        pieces = self._values.pop(key, [])
-        return "".join(piece.text for piece in pieces), any(piece.quoted for piece in pieces)
+        return ActionRead(name.text, given.parsed())

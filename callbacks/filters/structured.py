@@ -10,7 +10,7 @@ from callbacks.filters.json_blob import BlobFinder
 from callbacks.filters.json_field import JsonField
 from callbacks.filters.json_object import is_plain
 from callbacks.filters.open_calls import OpenCalls
-from callbacks.filters.plain import Thoughts
+from callbacks.filters.thoughts import Thoughts
 from stream.events import AnswerDelta
 
 
@@ -21,7 +21,7 @@ class StructuredFilter:
         """`tool` is the name of the output's schema. Without it any call with the field will do."""
         self._field = field
         self._tool = tool
-        self._finder: BlobFinder | None = BlobFinder()
+        self._finder = BlobFinder()
         self._document = JsonField(field)
         self._calls = OpenCalls(self._begin)
         self._speaker: JsonField | None = None  # who spoke first
@@ -29,7 +29,7 @@ class StructuredFilter:
         self._comments = False
 
     def feed(self, chunk: Chunk) -> list[Delta]:
-        text, thought, calls, phase = chunk
+        text, thought, calls, phase = chunk.text, chunk.thought, chunk.calls, chunk.phase
         plain = self._speaker is self._document and self._document.takes_plain
         if plain and not (thought or calls or phase or self._comments) and is_plain(text):
             return [AnswerDelta(text)]
@@ -40,7 +40,9 @@ class StructuredFilter:
         if text and self._comments:
             deltas += self._thoughts.feed(text)
         elif text:
-            self._hear(self._document, self._found(text), said)
+            start = self._finder.find(text)
+            if start >= 0:
+                self._hear(self._document, text[start:], said)
         for call in calls:
             if reader := self._calls.reader(call):
                 self._hear(reader, call.args, said)
@@ -55,15 +57,6 @@ class StructuredFilter:
 
     def _begin(self, tool: str) -> JsonField | None:
         return JsonField(self._field) if self._tool in (None, tool) else None
-
-    def _found(self, text: str) -> str:
-        """What of the text is the document's."""
-        if self._finder:
-            start = self._finder.find(text)
-            if start < 0:
-                return ""
-            self._finder, text = None, text[start:]
-        return text
 
     def _hear(self, reader: JsonField, source: str, said: list[str]) -> None:
         if self._speaker is not None and self._speaker is not reader:

@@ -9,11 +9,12 @@ white space. A `<think>` further on is just text.
 from collections.abc import Callable
 from typing import TypeAlias
 
-from callbacks.filters.base import AnswerFilter, Chunk, Delta
-from callbacks.filters.plain import Thoughts, up_to
+from callbacks.filters.base import AnswerFilter, Chunk, Delta, TextFilter
+from callbacks.filters.seeker import seek_any
+from callbacks.filters.thoughts import Thoughts
 
 _OPENS = "<think>"
-_in_block = up_to("</think>")
+_CLOSES = "</think>"
 
 
 class ThinkFilter:
@@ -25,33 +26,39 @@ class ThinkFilter:
         self._opened = opened
         self._thoughts = Thoughts()
         self._read: _Reader = ThinkFilter._start
-        self._held = ""  # a tag that may have begun
+        self._held = ""  # an opening tag that may have begun
+        self._closing = seek_any(_CLOSES)
         self._passes = False  # all text is the inner grammar's now
         self._deltas: list[Delta] = []
 
     def feed(self, chunk: Chunk) -> list[Delta]:
         if self._passes and not chunk.thought:  # nearly every token of an answer
             return self._inner.feed(chunk)
-        text, thought, calls, phase = chunk
+        text, thought, calls, phase = chunk.text, chunk.thought, chunk.calls, chunk.phase
         self._deltas = self._thoughts.feed(thought) if thought else []
         if not self._passes:
-            text, self._held = self._held + text, ""
             text = self._read(self, text)
         if text or calls or phase:
             self._deltas += self._inner.feed(Chunk(text, "", calls, phase))
         return self._deltas
 
     def close(self) -> list[Delta]:
+        held, self._held = self._held + self._closing.close(), ""
         if self._read is ThinkFilter._start and not self._opened:
-            deltas = self._inner.feed(Chunk(self._held)) if self._held else []
+            deltas = self._inner.feed(Chunk(held)) if held else []
         else:
-            deltas = self._thoughts.feed(self._held)
+            deltas = self._thoughts.feed(held)
         return [*deltas, *self._thoughts.close(), *self._inner.close()]
+
+    @property
+    def attempted(self) -> bool:
+        """What the inner grammar says of the rest."""
+        return isinstance(self._inner, TextFilter) and self._inner.attempted
 
     # Each of these returns what of the text is the inner grammar's.
 
     def _start(self, text: str) -> str:
-        text = text.lstrip()
+        text, self._held = (self._held + text).lstrip(), ""
         if len(text) < len(_OPENS) and _OPENS.startswith(text):
             self._held = text
             return ""
@@ -61,15 +68,15 @@ class ThinkFilter:
         return self._after(text)
 
     def _block(self, text: str) -> str:
-        end, mark, after = _in_block(text, 0)
-        self._deltas += self._thoughts.feed(text[:end])
-        if end < len(text):
-            self._deltas += self._thoughts.close()
+        thought, mark, end = self._closing.seek(text)
+        self._deltas += self._thoughts.feed(thought)
         if not mark:
-            self._held = text[end:]
+            if self._closing.held:  # so that half a surrogate pair before it is alone
+                self._deltas += self._thoughts.close()
             return ""
+        self._deltas += self._thoughts.close()
         self._read = ThinkFilter._after
-        return self._after(text[after:])
+        return self._after(text[end:])
 
     def _after(self, text: str) -> str:
         text = text.lstrip()

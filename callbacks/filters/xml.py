@@ -17,7 +17,10 @@ import re
 
 from callbacks.filters.base import ActionRead, Chunk, Delta
 from callbacks.filters.json_object import join_surrogates
-from callbacks.filters.passage import PassageFilter, Seeker, Until, seek_any
+from callbacks.filters.passage import PassageFilter
+from callbacks.filters.seeker import Seeker, seek_any
+from callbacks.filters.signs import Signs, tag
+from callbacks.filters.until import Until
 
 _ANSWER, _TOOL, _INPUT = "<final_answer>", "<tool>", "<tool_input>"
 _ESCAPED = ("tool", "tool_input", "observation")
@@ -29,20 +32,21 @@ class XmlFilter(PassageFilter):
     """One reply in the `xml` format, being read."""
 
     def __init__(self) -> None:
-        super().__init__(_AnswerText())
+        super().__init__(_AnswerText(), Signs(tag("tool", "final", "observation")))
         self._open = ""  # the tag that the text stands in ...
         self._inside: list[str] = []  # ... and that text
         self._read: dict[str, str] = {}  # what complete tags held
         self._seeker = self._next_tag()
 
     def _seek(self, text: str) -> list[Delta]:
-        while text and not self._done:
-            before, tag, text = self._seeker.seek(text)
+        at = 0
+        while at < len(text) and not self._done:
+            before, tag, at = self._seeker.seek(text, at)
             if self._open:
                 self._inside.append(before)
             if tag == _ANSWER:
                 self._answering = True
-                return self.feed(Chunk(text))
+                return self.feed(Chunk(text[at:]))
             if tag:
                 self._see(tag)
         return [self._action()] if self._done else []
@@ -71,7 +75,7 @@ class XmlFilter(PassageFilter):
             tags += [_ANSWER, _TOOL] if self._open != _TOOL else [_ANSWER]
         if not self._open and _INPUT not in self._read:
             tags.append(_INPUT)
-        return seek_any(tags)
+        return seek_any(*tags)
 
     def _action(self) -> ActionRead:
         name, given = self._read[_TOOL], self._read.get(_INPUT, "")

@@ -92,7 +92,8 @@ async def running(
     database = str(path / "memory.sqlite")
     async with model_on(upstream) as model, AsyncSqliteSaver.from_conn_string(database) as saver:
         await saver.setup()
-        agent = build_agent(model) if tools is None else build_agent(model, tools=tools)
+        given = {} if tools is None else {"tools": tools}
+        agent = build_agent(model, protocol="json_chat", **given)
         memory = Memory(saver)
         parts = Parts(agent, grammar, log or MemoryLog(), memory, timeout, callbacks)
         runner = Ran(parts, Policy(**policy))

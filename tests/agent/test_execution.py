@@ -12,8 +12,10 @@ from langchain_core.tools import tool
 
 from agent.memory import Exchange
 from callbacks.filters.json_chat import JsonChatFilter
+from callbacks.filters.message import MessageFilter
 from stream.errors import CATALOGUE, ServerShutdown, StorageLost
 from stream.events import (
+    AnswerConfirmed,
     AnswerDelta,
     Event,
     RunCancelled,
@@ -99,6 +101,29 @@ async def test_what_is_remembered_is_what_was_streamed(upstream, running_here) -
         run = await runner.ask()
         assert text_of(await runner.events(run)) == "Just talking."
         assert (await runner.conversation(run.thread_id, principal=ME))[0].answer == "Just talking."
+
+
+async def test_a_cancelled_run_keeps_what_it_said(upstream, running_here) -> None:
+    upstream.script(Stall(tokens=cut_text("Half an answer", 1), after=4))
+    async with running_here(grammar=MessageFilter) as runner:
+        run = await runner.ask()
+        while text_of(await runner.said(run)) != "Half":
+            await runner.log.read(run.id, (await runner.log.last(run.id)).cursor, 10)
+        assert AnswerConfirmed() not in await runner.said(run)
+        await runner.cancel(run.id, principal=ME)
+        events = await runner.events(run)
+        assert text_of(events) == "Half"
+        assert events[-2:] == [AnswerConfirmed(), RunCancelled(Usage())]
+        assert (await runner.conversation(run.thread_id, principal=ME))[0].answer == "Half"
+
+
+async def test_a_failed_run_confirms_nothing(upstream, running_here) -> None:
+    upstream.say("Half an ans", finish_reason=None)
+    async with running_here(grammar=MessageFilter) as runner:
+        events = await runner.events(await runner.ask())
+        assert text_of(events) == "Half an ans"
+        assert AnswerConfirmed() not in events
+        assert events[-1] == failed("upstream_truncated")
 
 
 async def test_a_failure_is_not_remembered(upstream, running_here) -> None:

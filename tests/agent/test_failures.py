@@ -22,6 +22,13 @@ def error_body(code: str | None = None) -> dict:
     return {"error": {"message": SECRET, "type": "scripted", "code": code, "param": SECRET}}
 
 
+class NoHttp(Raw):
+    """A server of another kind."""
+
+    def head(self) -> bytes:
+        return b""
+
+
 def status(number: int, code: str | None = None) -> Raw:
     return Status(number, {}, error_body(code))
 
@@ -42,6 +49,16 @@ FAILURES = {
     "529": (status(529), "upstream_unavailable"),
     "filtered": (status(400, "content_filter"), "content_filtered"),
     "too long": (status(400, "context_length_exceeded"), "upstream_rejected"),
+    "another protocol": (NoHttp(b"SSH-2.0-OpenSSH_9.9\r\n"), "upstream_malformed"),
+    "TLS": (NoHttp(b"\x15\x03\x01\0\x02\x02\x46"), "upstream_malformed"),
+    "headers that are none": (
+        NoHttp(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"),
+        "upstream_malformed",
+    ),
+    "a finish reason that is none": (
+        Reply(tokens=[b'data: {"choices": [{"delta": {}, "finish_reason": 5}]}\n\n']),
+        "upstream_malformed",
+    ),
     "a page": (Raw(b"<html>"), "upstream_malformed"),
     "a page with 503": (Raw(b"<html>", status=503), "upstream_unavailable"),
     "truncated": (Reply(finish_reason=None), "upstream_truncated"),
@@ -132,3 +149,41 @@ def test_other_exceptions(error: Exception, code: str) -> None:
 @pytest.mark.parametrize("error", [StorageLost("The memory."), IterationLimit()])
 def test_ours_stay_as_they_are(error) -> None:
     assert as_failure(error) is error
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def ring() -> Exception:
+    first, second = ValueError(), KeyError()
+    return caused(first, caused(second, first))
+
+
+def groups(depth: int) -> Exception:
+    error: Exception = IterationLimit()
+    for _ in range(depth):
+        error = ExceptionGroup("", [ValueError(), error])
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (caused(RuntimeError(SECRET), StorageLost()), "storage_lost"),
+        (caused(RuntimeError(), caused(RuntimeError(), IterationLimit())), "iteration_limit"),
+        (caused(StorageLost(), IterationLimit()), "storage_lost"),
+        (ExceptionGroup(SECRET, [ValueError(SECRET), StorageLost()]), "storage_lost"),
+        (ExceptionGroup("", [caused(ValueError(), StorageLost())]), "storage_lost"),
+        (BaseExceptionGroup("", [KeyboardInterrupt(), StorageLost()]), "storage_lost"),
+        (groups(10), "iteration_limit"),
+        (caused(ValueError(), OfAnotherSdk(500)), "upstream_unavailable"),
+        (caused(OfAnotherSdk("?"), ValueError()), "internal"),
+        (ring(), "internal"),
+    ],
+)
+def test_what_others_wrapped(error: Exception, code: str) -> None:
+    failure = as_failure(error)
+    assert failure.code == code
+    assert SECRET not in failure.message

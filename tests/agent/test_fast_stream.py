@@ -1,7 +1,6 @@
 """The fast stream: the same as the SDK's own, and how it fails."""
 
 import asyncio
-import copy
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,11 +8,10 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent import fast_stream, models
-from agent.fast_stream import FastCompletions, merged
+from agent.decoder import Decoder
+from agent.fast_stream import FastCompletions
 from agent.models import OpenAICompatible
 from stream.errors import (
     UpstreamMalformed,
@@ -22,76 +20,16 @@ from stream.errors import (
     UpstreamUnavailable,
 )
 from tests.agent.models import model_on
-from tests.replies import Close, Raw, Reply, Stall, cut_text, head
+from tests.replies import Close, Gate, Raw, Reply, Stall, cut_text, head
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.anyio
 TEXT = 'grüße, 世界 🤙 "\\u00e9" data: [DONE]\n\n'
 
 
-# Merging.
-
-
 def frame(text: Any = None, /, finish: str | None = None, usage: Any = None, **delta: Any) -> dict:
     choice = {"index": 0, "delta": {"content": text, **delta}, "finish_reason": finish}
     return {"id": "1", "choices": [choice], "usage": usage}
-
-
-def with_choice(text: str, **fields: Any) -> dict:
-    built = frame(text)
-    built["choices"][0] |= fields
-    return built
-
-
-def texts_of(frames: list[dict]) -> list[str]:
-    return [frame["choices"][0]["delta"]["content"] for frame in frames]
-
-
-TEXT_FRAMES = st.one_of(
-    st.text(max_size=3).map(frame),
-    st.builds(frame, st.text(max_size=3), role=st.just("assistant")),
-    st.builds(frame, st.text(max_size=3), refusal=st.none(), tool_calls=st.just([])),
-)
-OTHER_FRAMES = st.one_of(
-    st.builds(frame, st.text(max_size=3), finish=st.sampled_from(["stop", "length"])),
-    st.builds(frame, st.text(max_size=3), usage=st.just({"prompt_tokens": 1})),
-    st.builds(frame, st.none(), tool_calls=st.just([{"index": 0}])),
-    st.builds(frame, st.text(max_size=3), reasoning_content=st.just("Hm")),
-    st.builds(with_choice, st.text(max_size=3), logprobs=st.just({"content": []})),
-    st.builds(with_choice, st.text(max_size=3), index=st.just(1)),
-    st.builds(with_choice, st.just(""), delta=st.sampled_from([{}, None, {"content": None}])),
-    st.just({"choices": [], "usage": {"prompt_tokens": 1}}),
-    st.just({"choices": None}),
-    st.just({}),
-    st.just({"choices": [frame("a")["choices"][0]] * 2}),
-)
-
-
-@given(
-    st.lists(
-        st.one_of(TEXT_FRAMES.map(lambda f: ("text", f)), OTHER_FRAMES.map(lambda f: ("other", f)))
-    )
-)
-def test_merging_joins_text_and_nothing_else(tagged: list[tuple[str, dict]]) -> None:
-    expected: list[Any] = []
-    for kind, each in tagged:
-        text = texts_of([each])[0] if kind == "text" else None
-        if kind == "other":
-            expected.append(each)
-        elif expected and isinstance(expected[-1], str):
-            expected[-1] += text
-        else:
-            expected.append(text)
-    originals = [each for _, each in tagged]
-    result = list(merged(copy.deepcopy(originals)))
-    assert len(result) == len(expected)
-    for got, wanted in zip(result, expected, strict=True):
-        assert (texts_of([got])[0] if isinstance(wanted, str) else got) == wanted
-
-
-def test_a_merged_frame_keeps_what_stands_around_the_text() -> None:
-    first, second = frame("a", role="assistant"), frame("b")
-    assert list(merged([first, second])) == [frame("ab", role="assistant")]
 
 
 # The same as the plain path.
@@ -129,6 +67,14 @@ TOOL_CALL = [
     {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": '}}]},
     {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]},
 ]
+
+
+def arguments_of(text: str) -> list[dict]:
+    """A call, its arguments one character at a time."""
+    more = [{"tool_calls": [{"index": 0, "function": {"arguments": each}}]} for each in text]
+    return [TOOL_CALL[0], *more]
+
+
 REPLIES = {
     "as usual": Reply(tokens=cut_text(TEXT, 1)),
     "no usage": Reply(tokens=["a", "b"], usage=(0, 0)),
@@ -248,10 +194,49 @@ MALFORMED = [
     b'{"choices": [{"delta": {"tool_calls": [3]}}]}',
     b'{"choices": [], "usage": 3}',
     b"[" * 100_000,
+    *(
+        b'{"choices": [{"delta": {}, %b}]}' % field
+        for field in (
+            b'"finish_reason": 5',
+            b'"finish_reason": ["stop"]',
+            b'"logprobs": 1',
+        )
+    ),
+    *(
+        b'{"choices": [{"delta": {%b}}]}' % field
+        for field in (
+            b'"content": 5',
+            b'"content": {}',
+            b'"content": [5]',
+            b'"content": true',
+            b'"role": 5',
+            b'"reasoning": 1, "tool_calls": {}',
+            b'"tool_calls": [{}]',
+            b'"tool_calls": [{"index": "0", "function": {}}]',
+            b'"tool_calls": [{"index": 0, "function": {"arguments": 5}}]',
+            b'"tool_calls": [{"index": 0, "function": {"name": []}}]',
+            b'"tool_calls": [{"index": 0, "function": null}]',
+            b'"tool_calls": [{"index": 0, "id": 5, "function": {}}]',
+            b'"function_call": "t"',
+            b'"function_call": {"arguments": {}}',
+        )
+    ),
+    b'{"choices": [{"delta": {}}], "model": 5}',
+    *(
+        b'{"choices": [], "usage": {%b}}' % field
+        for field in (
+            b'"prompt_tokens": "5"',
+            b'"prompt_tokens": 1.5',
+            b'"prompt_tokens": -1',
+            b'"total_tokens": 1' + b"0" * 400,
+            b'"prompt_tokens_details": 1',
+            b'"completion_tokens_details": {"reasoning_tokens": []}',
+        )
+    ),
 ]
 
 
-@pytest.mark.parametrize("payload", MALFORMED, ids=lambda payload: payload[:30])
+@pytest.mark.parametrize("payload", MALFORMED, ids=lambda payload: payload[-40:])
 @pytest.mark.parametrize("coalesce", [1, 100])
 async def test_malformed_after_what_was_fine(upstream, payload: bytes, coalesce: int) -> None:
     upstream.script(Reply(tokens=["a", "b", _data(payload), "c"], coalesce=coalesce))
@@ -346,6 +331,127 @@ async def test_silence(upstream, monkeypatch, constant: str, reply, said: str) -
     await upstream.until(lambda: upstream.open == 0)
 
 
+KEEPALIVES = [b": keepalive\n\n"] * 10_000
+NOTHING_MORE = [_data(b'{"choices": []}')] * 10_000
+END = _data(json.dumps(frame("b", finish="stop")).encode())
+
+
+async def test_comments_are_no_life(upstream, monkeypatch) -> None:
+    monkeypatch.setattr(fast_stream, "BETWEEN_TOKENS_TIMEOUT", 0.5)
+    upstream.script(Reply(tokens=["a", *KEEPALIVES], delay=0.01))
+    assert await failure(upstream) == ("a", UpstreamTimeout)
+    await upstream.until(lambda: upstream.open == 0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(tokens=["a", END, *KEEPALIVES], delay=0.01),
+        Reply(tokens=["a", END, *NOTHING_MORE], delay=0.01),
+        Stall(after=2, tokens=["a", END, "never"]),
+        Close(after=2, tokens=["a", END, "never"], how="eof"),
+        Close(after=2, tokens=["a", END, "never"], how="end"),
+    ],
+    ids=["comments", "empty frames", "silence", "breaks off", "ends"],
+)
+async def test_after_a_finish_reason_the_reply_is_whole(upstream, monkeypatch, reply) -> None:
+    monkeypatch.setattr(fast_stream, "DRAIN_TIMEOUT", 0.2)
+    upstream.script(reply)
+    async with model_on(upstream) as model:
+        message = await read(model)
+        assert (message.content, message.response_metadata["finish_reason"]) == ("ab", "stop")
+        await upstream.until(lambda: upstream.open == 0)
+
+
+async def test_usage_is_waited_for(upstream) -> None:
+    gate = Gate(permits=1)
+    upstream.script(Reply(tokens=[END], finish_reason=None, gate=gate))
+    async with model_on(upstream) as model:
+        chunks = model.astream("Hi")
+        said = ""
+        while not said:
+            said += (await anext(chunks)).content
+        gate.release()
+        rest = [chunk async for chunk in chunks]
+    assert [chunk.usage_metadata["total_tokens"] for chunk in rest if chunk.usage_metadata] == [46]
+
+
+async def test_a_finish_reason_in_every_frame_ends_nothing(upstream, monkeypatch) -> None:
+    monkeypatch.setattr(fast_stream, "DRAIN_TIMEOUT", 1.0)
+    upstream.script(Reply(tokens=[END] * 6, delay=0.25, finish_reason=None))
+    async with model_on(upstream) as model:
+        said = [chunk.content async for chunk in model.astream("Hi")]
+    assert "".join(said) == "b" * 6
+
+
+async def test_what_is_malformed_after_a_finish_reason(upstream) -> None:
+    upstream.script(Reply(tokens=[END, _data(b"nonsense")]))
+    assert await failure(upstream) == ("b", UpstreamMalformed)
+
+
+async def test_done_without_a_finish_reason_is_not_waited_after(upstream) -> None:
+    upstream.script(Stall(after=2, tokens=["a", _data(b"[DONE]"), "never"]))
+    assert await failure(upstream) == ("a", UpstreamTruncated)
+
+
+async def test_a_body_that_is_not_as_it_is_said_to_be(upstream) -> None:
+    upstream.script(Raw(b"no gzip", "text/event-stream", headers={"Content-Encoding": "gzip"}))
+    assert await failure(upstream) == ("", UpstreamMalformed)
+
+
+@pytest.mark.parametrize("coalesce", [1, 1000])
+async def test_arguments_that_nobody_can_read(upstream, coalesce: int) -> None:
+    upstream.script(Reply(tokens=arguments_of("x" * 5_000), coalesce=coalesce))
+    assert await failure(upstream) == ("", UpstreamMalformed)
+
+
+@pytest.mark.parametrize("coalesce", [1, 1000])
+async def test_long_arguments_piece_by_piece(upstream, coalesce: int) -> None:
+    arguments = {"a": "x" * 5_000}
+    upstream.script(Reply(tokens=arguments_of(json.dumps(arguments)), coalesce=coalesce))
+    async with model_on(upstream) as model:
+        chunks = [chunk async for chunk in model.astream("Hi")]
+        upstream.script(Reply(tokens=arguments_of(json.dumps(arguments)), coalesce=coalesce))
+        message = await model.ainvoke("Hi")
+    assert [call["args"] for call in message.tool_calls] == [arguments]
+    pieces = [piece for chunk in chunks for piece in chunk.tool_call_chunks]
+    assert "".join(piece["args"] for piece in pieces) == json.dumps(arguments)
+    assert coalesce == 1 or len(pieces) < 1_000
+
+
+async def test_calls_without_an_index(upstream) -> None:
+    """Some servers leave it out where each call comes whole."""
+    calls = [{"id": i, "function": {"name": i, "arguments": "{}"}} for i in "ab"]
+    upstream.script(Reply(tokens=[{"tool_calls": calls}], finish_reason="tool_calls"))
+    async with model_on(upstream) as model:
+        message = await model.ainvoke("Hi")
+    assert [call["name"] for call in message.tool_calls] == ["a", "b"]
+
+
+async def test_the_plain_path_believes_no_type_either(upstream) -> None:
+    upstream.script(Reply(tokens=["a", {"tool_calls": [{"index": 0}]}]))
+    async with plain_model_on(upstream) as model:
+        with pytest.raises(UpstreamMalformed):
+            await read(model)
+
+
+@pytest.mark.parametrize("role", ["user", "tool", "system", "function", "model"])
+async def test_it_is_the_models_reply_whoever_it_says_it_is(upstream, role: str) -> None:
+    upstream.script(
+        Reply(tokens=[{"role": role, "reasoning": "Hm"}, {"role": role, "content": "a"}])
+    )
+    async with model_on(upstream) as model:
+        message = await model.ainvoke("Hi")
+    assert (message.type, message.content) == ("ai", "a")
+
+
+async def test_a_frame_that_langchain_passes_over(upstream) -> None:
+    beta = {"type": "content.delta", **frame(None)}
+    upstream.script(Reply(tokens=["a", _data(json.dumps(beta).encode()), "b"]))
+    async with model_on(upstream) as model:
+        assert (await read(model)).content == "ab"
+
+
 async def test_silence_before_the_head(upstream, monkeypatch) -> None:
     monkeypatch.setattr(models, "FIRST_TOKEN_TIMEOUT", 0.05)
     monkeypatch.setattr(models, "BETWEEN_TOKENS_TIMEOUT", 0.05)
@@ -374,6 +480,13 @@ async def test_what_comes_after_done_does_not_matter(upstream, monkeypatch, repl
         for _ in range(2):
             upstream.script(reply)
             assert (await read(model)).content == "a"
+
+
+def test_nothing_counts_after_done() -> None:
+    decoder = Decoder(100)
+    assert decoder.feed(b"data: [DONE]\n") == []
+    assert decoder.feed(b"data: nonsense\n" + b"x" * 200) == []
+    assert (decoder.done, decoder.error) == (True, None)
 
 
 async def test_leaving_closes_the_connection(upstream) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 
+import openai
 import pytest
 
 from agent.models import (
@@ -43,6 +44,53 @@ async def test_openai_compatible(upstream, key: str | None) -> None:
 def test_the_key_is_not_shown() -> None:
     model = chat_model("openai:x", api_key=SECRET)
     assert SECRET not in repr(model)
+    model.root_client.close()
+
+
+BAD_KEYS = ["schlüssel", "sk-1\n", "sk-\x00", "“sk-1”"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+@pytest.mark.parametrize("fast_stream", [True, False])
+def test_a_key_that_no_header_can_carry(monkeypatch, key: str, fast_stream: bool) -> None:
+    with pytest.raises(UnknownModel, match="OPENAI_API_KEY") as caught:
+        chat_model("openai:x", api_key=key, fast_stream=fast_stream)
+    assert key not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "sk-1\n"])
+def test_such_a_key_of_the_environment(monkeypatch, upstream, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    for use in (lambda: chat_model("openai:x"), lambda: first_model(upstream.url)):
+        with pytest.raises(UnknownModel, match="OPENAI_API_KEY"):
+            use()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fast_stream", [True, False])
+@pytest.mark.parametrize(
+    ("headers", "requests"),
+    [
+        ({}, 3),
+        ({"Retry-After-Ms": "10"}, 3),
+        ({"Retry-After-Ms": "10", "Retry-After": "50"}, 3),
+        ({"Retry-After-Ms": "?", "Retry-After": "0.01"}, 3),
+        ({"Retry-After": "50"}, 1),
+        ({"Retry-After-Ms": "50000"}, 1),
+        ({"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}, 1),
+    ],
+    ids=str,
+)
+async def test_nobody_is_kept_waiting_for_long(
+    upstream, headers: dict, requests: int, fast_stream: bool
+) -> None:
+    upstream.default = lambda _: Status(429, headers)
+    model = chat_model("openai:x", base_url=upstream.url, fast_stream=fast_stream)
+    with pytest.raises(openai.RateLimitError):
+        await model.ainvoke("Hi")
+    assert len(upstream.requests) == requests
+    await close(model)
     model.root_client.close()
 
 

@@ -52,7 +52,7 @@ async def events_of(model, *, tools=(echo, broken), size: int = 256) -> list:
 
     async def run() -> None:
         try:
-            agent = build_agent(model, tools=tools)
+            agent = build_agent(model, protocol="json_chat", tools=tools)
             result = await agent.ainvoke({"messages": "Hi"}, {"callbacks": [handler]})
             await handler.finish(result["messages"][-1].text)
         finally:
@@ -167,7 +167,7 @@ async def test_the_model_waits_for_a_full_queue(upstream) -> None:
     gate = Gate()
     upstream.say(final("abcdefghij"), cut=1, gate=gate)
     async with model_on(upstream) as model:
-        agent = build_agent(model)
+        agent = build_agent(model, protocol="json_chat")
         run = asyncio.create_task(
             agent.ainvoke({"messages": "Hi"}, {"callbacks": [handler, heard]})
         )
@@ -216,7 +216,7 @@ async def test_a_model_that_was_not_told_to_stream_streams(upstream) -> None:
         events = await events_of(model)
         assert upstream.requests[0].body["stream"] is True
         assert len(events) > 3
-        await build_agent(model).ainvoke({"messages": "Hi"})
+        await build_agent(model, protocol="json_chat").ainvoke({"messages": "Hi"})
         assert not upstream.requests[1].body.get("stream"), "only because of the handler"
 
 
@@ -302,6 +302,7 @@ async def test_everything_a_grammar_says_gets_through_but_empty_text() -> None:
     await handler.on_chat_model_start({}, [], run_id=run_id)
     await handler.on_llm_new_token("Hi", run_id=run_id)
     await handler.on_llm_end(result_of(AIMessage("Hi")), run_id=run_id)
+    await handler.finish(None)
     events = [queue.get_nowait() for _ in range(queue.qsize())]
     assert events == [ThoughtDelta("Hm"), AnswerDelta("Hi", certain=False), AnswerConfirmed()]
 

@@ -16,9 +16,8 @@ MODEL = OfflineChatModel(tokens_per_second=0)
 
 
 def ask(handler, text: str = QUESTION, model=MODEL) -> str:
-    return (
-        build_agent(model).invoke({"messages": text}, {"callbacks": [handler]})["messages"][-1].text
-    )
+    agent = build_agent(model, protocol="json_chat")
+    return agent.invoke({"messages": text}, {"callbacks": [handler]})["messages"][-1].text
 
 
 def test_the_three_lines_of_the_docstring(capsys) -> None:
@@ -29,7 +28,7 @@ def test_the_three_lines_of_the_docstring(capsys) -> None:
 
 @pytest.mark.anyio
 async def test_the_same_in_an_async_run(capsys) -> None:
-    agent, handler = build_agent(MODEL), StdoutHandler()
+    agent, handler = build_agent(MODEL, protocol="json_chat"), StdoutHandler()
     result = await agent.ainvoke({"messages": QUESTION}, {"callbacks": [handler]})
     assert capsys.readouterr().out == f"{result['messages'][-1].text}\n"
 
@@ -82,7 +81,7 @@ def test_what_a_tool_asks_a_model_is_not_printed(upstream) -> None:
         upstream.say(blob("oracle", "Who?"))
         upstream.say(final("Not for the user."))
         upstream.say(final("For the user."))
-        agent = build_agent(model, tools=[oracle])
+        agent = build_agent(model, protocol="json_chat", tools=[oracle])
         agent.invoke({"messages": "Hi"}, {"callbacks": [StdoutHandler(file=printed)]})
     assert len(upstream.requests) == 3
     assert printed.getvalue() == "For the user.\n"
@@ -114,7 +113,9 @@ async def test_raw_in_an_async_run(upstream) -> None:
     async with model_on(upstream) as model:
         upstream.say(final("Nine."))
         handler = RawStdoutHandler(file=printed)
-        await build_agent(model).ainvoke({"messages": "Hi"}, {"callbacks": [handler]})
+        await build_agent(model, protocol="json_chat").ainvoke(
+            {"messages": "Hi"}, {"callbacks": [handler]}
+        )
     assert printed.getvalue() == f"{final('Nine.')}\n"
 
 

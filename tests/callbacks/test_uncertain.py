@@ -58,7 +58,8 @@ async def events_of(model, format: str, *others) -> list[Event]:  # noqa: A002
     queue: asyncio.Queue[Event] = asyncio.Queue()
     handler = FinalAnswerHandler(queue, grammar(format))
     agent = create_agent(model, [echo, final_answer])
-    await agent.ainvoke({"messages": "Hi"}, {"callbacks": [handler, *others]})
+    result = await agent.ainvoke({"messages": "Hi"}, {"callbacks": [handler, *others]})
+    await handler.finish(result["messages"][-1].text)
     events = [queue.get_nowait() for _ in range(queue.qsize())]
     transcript = Transcript()
     for event in events:

@@ -1,12 +1,15 @@
 """Every log by name: a new one is one line here, and the whole contract is checked for it."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from stream.events import AnswerDelta, Event
 from stream.log import START, Cursor, Entry, Run, StreamLog
 from stream.memory import MemoryLog
+from stream.redis import open_redis_log
+from tests.redis_server import shared_redis
 
 RUN = Run(id="run", thread_id="thread", principal="somebody", question="Hi?")
 
@@ -16,7 +19,17 @@ async def in_memory() -> AsyncIterator[StreamLog]:
     yield MemoryLog()
 
 
-LOGS: dict[str, Callable[[], AbstractAsyncContextManager[StreamLog]]] = {"memory": in_memory}
+@asynccontextmanager
+async def on_redis() -> AsyncIterator[StreamLog]:
+    prefix = secrets.token_hex(4)
+    async with open_redis_log(shared_redis().url, ttl=60, prefix=prefix) as log:
+        yield log
+
+
+LOGS: dict[str, Callable[[], AbstractAsyncContextManager[StreamLog]]] = {
+    "memory": in_memory,
+    "redis": on_redis,
+}
 
 
 def deltas(texts: Sequence[object]) -> list[Event]:

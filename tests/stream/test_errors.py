@@ -35,6 +35,7 @@ CODES = {  # code: status, retryable
     "unreadable_reply": (502, True),
     "iteration_limit": (502, True),
     "run_timeout": (504, True),
+    "producer_lost": (503, True),
     "storage_lost": (503, True),
     "server_shutdown": (503, True),
     "internal": (500, False),

@@ -25,7 +25,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
                 patch.delenv(name)
         patch.setattr(models, "RETRIES", 0)
         data = tmp_path_factory.mktemp("data")
-        with serving(data, model="openai:test", openai_base_url=upstream.url) as lastword:
+        settings = {
+            "model": "openai:test",
+            "protocol": "json_chat",
+            "openai_base_url": upstream.url,
+        }
+        with serving(data, **settings) as lastword:
             patch.undo()  # other servers of the module are as they are
             yield Shared(lastword, upstream)
 

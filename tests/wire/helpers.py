@@ -92,6 +92,50 @@ def ends_of(events: Iterable[Sse]) -> list[Sse]:
     return [event for event in events if event.name in {"end", "failed"}]
 
 
+# Bytes as they stand
+
+A_LOT = 64 * 1024 * 1024
+"""Bytes. More than all buffers between a client and the server hold."""
+
+
+class Line:
+    """A bare connection."""
+
+    def __init__(self, lastword: Lastword) -> None:
+        address = urlsplit(lastword.url)
+        self._socket = socket.create_connection((address.hostname, address.port), TIMEOUT)
+        self.received = b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def flood(self, data: bytes) -> int:
+        """Send this over and over. Returns how many bytes went out until the server closed."""
+        sent = 0
+        try:
+            while sent < A_LOT:
+                self.send(data)
+                sent += len(data)
+        except ConnectionError:
+            pass
+        return sent
+
+    def read_until(self, mark: bytes, times: int = 1) -> bytes:
+        while self.received.count(mark) < times:
+            data = self._socket.recv(65536)
+            assert data, f"the server closed before {mark!r}: {self.received!r}"
+            self.received += data
+        return self.received
+
+    def read_to_end(self) -> bytes:
+        while data := self._socket.recv(65536):
+            self.received += data
+        return self.received
+
+
 # Leaving, and not reading
 
 Leaving = Literal["fin", "rst", "half"]
@@ -165,6 +209,10 @@ class Client:
     def header(self, name: str) -> str:
         head = self.read_until(b"\r\n\r\n").partition(b"\r\n\r\n")[0].decode()
         return dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:])[name]
+
+    def send(self, data: bytes) -> None:
+        """More than the request."""
+        self._socket.sendall(data)
 
     def leave(self, how: Leaving) -> None:
         if how == "half":

@@ -205,6 +205,7 @@ def test_without_keys_our_own_page_and_programs_come_in(shared: Lastword):
         {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"},
         {"Host": f"LocalHost:{port}"},
         {"Host": f"[::1]:{port}"},
+        {"Host": f"127.0.0.2:{port}", "Origin": f"http://127.0.0.2:{port}"},
     ):
         assert get(shared, "/chat?text=hi", headers=headers).text == "Hello there.", headers
 
@@ -272,8 +273,9 @@ def test_what_arrives_from_another_machine_is_refused(address: str):
 
 
 @pytest.mark.parametrize("server", [("127.0.0.1", 80), ("127.8.8.8", 80), ("::1", 80), None])
-def test_what_arrives_from_this_machine(server: tuple[str, int] | None):
-    assert Access().principal(_request(server, host="localhost:80")) == "anonymous"
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]"])
+def test_what_arrives_from_this_machine(server: tuple[str, int] | None, host: str):
+    assert Access().principal(_request(server, host=f"{host}:80")) == "anonymous"
 
 
 def test_an_open_server_answers_by_any_name_but_to_no_other_page():

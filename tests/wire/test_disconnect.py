@@ -1,6 +1,7 @@
 """Clients that leave, come back, or stop reading: what becomes of their runs."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 import requests
@@ -9,12 +10,14 @@ from tests.replies import Gate, Reply, Stall
 from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
 from tests.wire.helpers import (
+    A_LOT,
     EVENTS,
     TEXT,
     TIMEOUT,
     WIRES,
     Client,
     Leaving,
+    Line,
     answer_of,
     get,
     only_run,
@@ -186,3 +189,25 @@ def test_a_reader_that_takes_nothing_is_dropped_and_can_resume(
 
 def readers(lastword: Lastword, run: str) -> int:
     return lastword.runner._audiences[run]._readers
+
+
+# Sending on while the answer comes
+
+
+def test_a_body_without_end_beside_a_stream(
+    caplog: pytest.LogCaptureFixture, shared: Lastword, model: Upstream
+):
+    """It is over the limit only when the answer has begun: to us its client has left."""
+    stall = model.script(Stall())
+    with Client(shared, EVENTS, on_disconnect="continue") as asking:
+        asking.read_until(b"event: start")
+        path = f"/runs/{only_run(shared)}/events"
+        with closing(Line(shared)) as line:
+            line.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n".encode())
+            line.send(b"Transfer-Encoding: chunked\r\n\r\n")
+            line.read_until(b"event: start")
+            assert line.flood(b"10000\r\n" + b"x" * 65536 + b"\r\n") < A_LOT
+        stall.gate.release()
+        asking.read_until(b"event: end")
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said == ["ASGI callable returned without completing response."]

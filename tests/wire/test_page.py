@@ -13,6 +13,7 @@ from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
 from tests.wire.helpers import EVENTS, TIMEOUT, Client, ask, get
 from wire.page import FILES
+from wire.problems import Problem
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 POLICY = {
@@ -65,6 +66,36 @@ def test_the_documentation_knows_every_endpoint(shared: Lastword):
     }
     answers = paths["/chat"]["post"]["responses"]["200"]["content"]
     assert set(answers) == {"text/plain", "text/event-stream", "application/json"}
+
+
+@pytest.mark.parametrize("keys", ["", "sk-anne"], ids=["without keys", "with keys"])
+def test_the_documentation_knows_errors_and_keys(keys: str, serve: Callable[..., Lastword]):
+    lastword = serve(api_keys=keys)
+    for _ in range(2):  # it is made once, and kept
+        documentation = get(lastword, "/openapi.json").json()
+    operations = {
+        f"{method} {path}": operation
+        for path, methods in documentation["paths"].items()
+        for method, operation in methods.items()
+    }
+    for operation in operations.values():
+        assert "422" not in operation["responses"]
+        error = operation["responses"]["default"]["content"]["application/problem+json"]
+        assert error == {"schema": {"$ref": "#/components/schemas/Problem"}}
+    components = documentation["components"]
+    assert set(components["schemas"]) == {"ChatRequest", "Problem"}
+    schemes = components.get("securitySchemes", {})
+    assert [scheme["scheme"] for scheme in schemes.values()] == ["bearer"] * bool(keys)
+    guarded = {name for name, operation in operations.items() if operation.get("security")}
+    assert guarded == (set(operations) - {"get /health", "get /ready"} if keys else set())
+
+
+def test_errors_are_as_documented(shared: Lastword):
+    schema = get(shared, "/openapi.json").json()["components"]["schemas"]["Problem"]
+    for answer in (get(shared, "/chat"), get(shared, "/runs/1"), get(shared, "/chat?text=")):
+        problem = answer.json()
+        assert set(schema["required"]) <= set(problem) <= set(schema["properties"])
+        Problem.model_validate(problem, strict=True)
 
 
 def test_metrics_count_runs(serve: Callable[..., Lastword], upstream: Upstream):

@@ -42,7 +42,7 @@ def asked(upstream: Upstream) -> list[str]:
 
 @pytest.fixture
 def terminal(tmp_path: Path, upstream: Upstream) -> Iterator[Terminal]:
-    env = environment(tmp_path, openai_base_url=upstream.url)
+    env = environment(tmp_path, openai_base_url=upstream.url, protocol="json_chat")
     with Terminal([*MAIN, "chat"], tmp_path, env) as terminal:
         assert terminal.wait_for_prompt() == f"{HINT}> "
         yield terminal
@@ -97,6 +97,7 @@ def scripted(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LASTWORD_DATA", str(tmp_path))
     monkeypatch.setenv("LASTWORD_MODEL", "openai:test")
+    monkeypatch.setenv("LASTWORD_PROTOCOL", "json_chat")
     monkeypatch.setenv("OPENAI_BASE_URL", upstream.url)
     monkeypatch.setenv("TERM", "dumb")
     handler = signal.getsignal(signal.SIGINT)

@@ -7,17 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callbacks.filters.base import Chunk, understand
+from callbacks.filters import until
+from callbacks.filters.base import Chunk, TextFilter, understand
 from callbacks.filters.registry import FILTERS, LAYERS, grammar
+from callbacks.filters.seeker import Seeker
 from tests.callbacks.filters.reading import Reading, cuts, encodable, feed, hear, hear_all, read
 from tests.callbacks.filters.samples import SAMPLES
 from tests.callbacks.filters.tape import chunks
+from tests.callbacks.filters.text_samples import FORMATS
 
 # Names that share a grammar share its tests.
 GRAMMARS = sorted(
     {FILTERS.get(name, name): name for name in sorted(SAMPLES, reverse=True)}.values()
 )
 every_grammar = pytest.mark.parametrize("name", GRAMMARS)
+every_text_grammar = pytest.mark.parametrize(
+    "name", [name for name in GRAMMARS if name.rpartition("+")[2] in {*FORMATS, "json_chat"}]
+)
 thorough = settings(max_examples=250, deadline=None)
 
 
@@ -105,6 +111,34 @@ def test_an_action_cut_short_is_the_action_or_nothing(name, data):
             assert read(grammar(name)(), [sample.text[:end]]).action is None
 
 
+def attempted(name, pieces):
+    reader = grammar(name)()
+    read(reader, pieces)
+    return reader.attempted
+
+
+def test_these_are_written_out_as_text():
+    text = {name for name in FILTERS if isinstance(grammar(name)(), TextFilter)}
+    assert text == {*FORMATS, "json_chat", "structured_chat"}
+    assert not attempted("think+message", ["<think>Action: f</think>"])
+
+
+@every_text_grammar
+@thorough
+@given(data=st.data())
+def test_an_attempt_is_one_however_it_is_cut(name, data):
+    text = data.draw(SAMPLES[name].noise)
+    assert attempted(name, [text]) == attempted(name, data.draw(cuts(text)))
+
+
+@every_text_grammar
+@thorough
+@given(data=st.data())
+def test_an_action_that_lacks_its_end_is_an_attempt(name, data):
+    sample = data.draw(SAMPLES[name].actions)
+    assert attempted(name, data.draw(cuts(sample.text[: sample.end - 1])))
+
+
 @every_grammar
 def test_nothing_comes_of_nothing(name):
     assert read(grammar(name)(), []) == Reading(None, None)
@@ -123,6 +157,42 @@ def test_the_cost_of_a_character_does_not_grow(name, cut, size):
     for little, much in zip(small, large, strict=True):
         cheap = max(min(cost(little) for _ in range(2)), 0.001)
         assert min(cost(much) for _ in range(2)) < cheap * 8 * 3, much[:80]
+
+
+def counted(search, count):
+    def counting(text, at=0):
+        found = search(text, at)
+        count(text[at : found.end() if found else len(text)])
+        return found
+
+    return counting
+
+
+@every_grammar
+@pytest.mark.parametrize("cut", [list, lambda text: [text]])
+def test_a_character_is_looked_at_a_few_times_only(name, cut, monkeypatch):
+    seen: list[str] = []
+    make, patterns = Seeker.__init__, until._patterns
+
+    def counting_seeker(self, *args):
+        make(self, *args)
+        self._search, self._begun = (counted(f, seen.append) for f in (self._search, self._begun))
+
+    def counting_until(*marks):
+        found = patterns(*marks)
+        return found._replace(end=counted(found.end, seen.append))
+
+    monkeypatch.setattr(Seeker, "__init__", counting_seeker)
+    monkeypatch.setattr(until, "_patterns", counting_until)
+    per_character = []
+    for size in (500, 4_000):
+        texts = SAMPLES[name].endless(size)
+        seen.clear()
+        for text in texts:
+            read(grammar(name)(), cut(text))
+        per_character.append(sum(map(len, seen)) / sum(map(len, texts)))
+    assert per_character[1] <= per_character[0] * 1.1
+    assert per_character[1] < 70  # the longest mark there is, and a bit
 
 
 @every_grammar

@@ -6,22 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callbacks.filters import harmony, think
 from callbacks.filters.base import ActionRead, Chunk
 from callbacks.filters.harmony import LONGEST_HEADER, HarmonyFilter
-from callbacks.filters.registry import grammar
 from stream.events import AnswerDelta, ThoughtDelta
 from tests.callbacks.filters.harmony_reference import read_whole
 from tests.callbacks.filters.harmony_samples import (
     DECOY,
     ENDS,
     answers,
-    endless,
     noise,
     tokens,
 )
 from tests.callbacks.filters.reading import Reading, certain, common_prefix, cuts, read
-from tests.callbacks.filters.think_samples import endless as thinking
 
 ANALYSIS = "<|channel|>analysis<|message|>The user asks. Simple.<|end|>"
 START = "<|start|>assistant"
@@ -176,29 +172,3 @@ def test_reasoning_that_the_server_labels_is_a_thought():
     assert grammar.feed(Chunk("b", "Hm.")) == [ThoughtDelta("Hm."), AnswerDelta("b")]
     assert grammar.feed(Chunk("", "\ud83d")) == []
     assert grammar.close() == [ThoughtDelta("\ufffd")]
-
-
-@pytest.mark.parametrize("cut", [list, lambda text: [text]])
-def test_a_character_is_looked_at_a_few_times_only(cut, monkeypatch):
-    looked_at = 0
-
-    def counting(look):
-        def counted(text, at):
-            nonlocal looked_at
-            stretch = look(text, at)
-            looked_at += (stretch.next if stretch.mark else len(text)) - at
-            return stretch
-
-        return counted
-
-    for module, name in [
-        (harmony, "_in_header"),
-        (harmony, "_in_content"),
-        (think, "_in_block"),
-    ]:
-        monkeypatch.setattr(module, name, counting(getattr(module, name)))
-    for name, texts in [("harmony", endless(20_000)), ("think+harmony", thinking(20_000))]:
-        for text in texts:
-            looked_at = 0
-            read(grammar(name)(), cut(text))
-            assert looked_at <= len(text) * len("<|message|>")

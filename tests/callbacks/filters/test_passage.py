@@ -2,7 +2,8 @@
 
 import pytest
 
-from callbacks.filters.passage import Seeker, Stripped, Until, seek_any
+from callbacks.filters.seeker import Seeker, seek_any
+from callbacks.filters.until import Stripped, Until
 
 
 @pytest.mark.parametrize(
@@ -41,10 +42,11 @@ def test_white_space_waits_for_what_follows_it():
 
 
 def test_a_seeker_finds_the_first_mark_in_pieces():
-    seeker = seek_any(["<b>", "<a>"])
-    assert seeker.seek("x<") == ("x", "", "")
-    assert seeker.seek("a>y<b>") == ("", "<a>", "y<b>")
-    assert seeker.seek("y<b") == ("y", "", "")
+    seeker = seek_any("<b>", "<a>")
+    assert seeker.seek("x<") == ("x", "", 2)
+    assert seeker.seek("a>y<b>") == ("", "<a>", 2)
+    assert seeker.seek("a>y<b>", 2) == ("y", "<b>", 6)
+    assert seeker.seek("y<x<b") == ("y<x", "", 5)
     assert seeker.close() == "<b"
-    assert seek_any([]).seek("x") == ("x", "", "")
-    assert Seeker("a{1,3}b", "a", 4).seek("aaaa") == ("a", "", "")
+    assert seek_any().seek("x") == ("x", "", 1)
+    assert Seeker("a{1,3}b", "a", 4).seek("aaaa") == ("a", "", 4)

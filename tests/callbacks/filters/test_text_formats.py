@@ -4,7 +4,6 @@ import itertools
 import re
 import tracemalloc
 import warnings
-from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -12,16 +11,15 @@ from hypothesis import strategies as st
 from langchain_core.agents import AgentFinish
 from langchain_core.exceptions import OutputParserException
 
-from callbacks.filters import passage
 from callbacks.filters.base import ActionRead, Chunk
 from callbacks.filters.conversational import ConversationalFilter
 from callbacks.filters.react import ReactFilter
 from callbacks.filters.react_json import ReactJsonFilter
-from callbacks.filters.registry import FILTERS
+from callbacks.filters.registry import FILTERS, grammar
 from stream.events import AnswerDelta
 from tests.callbacks.filters.reading import Reading, certain, common_prefix, cuts, read
 from tests.callbacks.filters.text_reference import NAIVE
-from tests.callbacks.filters.text_samples import BLOB, FORMATS, WRITTEN, endless, noise
+from tests.callbacks.filters.text_samples import BLOB, FORMATS, WRITTEN, noise
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of what it imports along
@@ -427,10 +425,10 @@ def test_an_action_is_out_with_the_stop_sequence():
 @every_format
 def test_a_closed_grammar_says_no_more(name):
     for text in ("Final Answer: a", "x Final Answer: a", "AI: a", WRITTEN, BLOB, "<tool>f</tool>"):
-        grammar = FILTERS[name]()
-        grammar.feed(Chunk(text))
-        grammar.close()
-        assert grammar.close() == []
+        for reader, start in ((grammar(name)(), ""), (grammar(f"think_opened+{name}")(), "<th")):
+            reader.feed(Chunk(start or text))
+            reader.close()
+            assert reader.close() == []
 
 
 @every_format
@@ -471,40 +469,6 @@ def test_of_an_answer_only_what_is_uncertain_is_kept(text, more):
         assert tracemalloc.get_traced_memory()[1] < 200_000
     finally:
         tracemalloc.stop()
-
-
-@every_format
-def test_a_character_is_looked_at_a_few_times_only(name, monkeypatch):
-    looked_at = 0
-
-    def counting(search, text, *rest):
-        nonlocal looked_at
-        looked_at += len(text) - (rest[0] if rest else 0)
-        return search(text, *rest)
-
-    def counted(patterns):
-        return passage._Patterns(
-            *(partial(counting, search) for search in patterns[:3]), patterns[3]
-        )
-
-    plain_patterns, plain_seeker = passage._patterns, passage.Seeker.__init__
-
-    def counting_seeker(self, *args):
-        plain_seeker(self, *args)
-        self._search = partial(counting, self._search)
-        self._begin = partial(counting, self._begin)
-
-    monkeypatch.setattr(passage, "_patterns", lambda *marks: counted(plain_patterns(*marks)))
-    monkeypatch.setattr(passage.Seeker, "__init__", counting_seeker)
-    per_character = []
-    for size in (500, 4_000):
-        texts = endless(name, size)
-        looked_at = 0
-        for text in texts:
-            read(FILTERS[name](), text)
-        per_character.append(looked_at / sum(map(len, texts)))
-    assert per_character[1] < per_character[0] * 1.1
-    assert per_character[1] < 70  # the longest mark there is, and a bit
 
 
 @pytest.mark.parametrize("said", ["a", "😀", "a\n", "\nObs ", "</final_answe", "[[tool "])

@@ -1,0 +1,81 @@
+"""Who produces a run, for how long, and what becomes of runs that nobody produces any more."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from stream import redis_scripts as scripts
+from stream.codec import dump_events, load_run
+from stream.errors import ProducerLost
+from stream.log import OnStop, Run
+from stream.redis_scripts import Keys
+
+
+@dataclass(slots=True)
+class Held:
+    """A run of this process. The token keeps a process that was stopped for long from adding."""
+
+    run: Run
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    written: int = 0
+    """Events in the log."""
+    appending: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Leases:
+    """Those of this process. `run` is a task: it renews them, and ends the runs of the dead."""
+
+    def __init__(self, redis: Redis, keys: Keys, ttl: int, milliseconds: int) -> None:
+        self.milliseconds = milliseconds
+        self.on_stop: OnStop | None = None
+        self._redis = redis
+        self._keys = keys
+        self._ttl = ttl
+        self._held: dict[str, Held] = {}
+        self._renew = redis.register_script(scripts.RENEW)
+        self._overdue = redis.register_script(scripts.OVERDUE)
+        self._end_lost = redis.register_script(scripts.END_LOST)
+
+    def hold(self, held: Held) -> None:
+        self._held[held.run.id] = held
+
+    def held(self, run_id: str) -> Held | None:
+        return self._held.get(run_id)
+
+    def drop(self, run_id: str) -> None:
+        self._held.pop(run_id, None)
+
+    def stop(self, run_id: str) -> None:
+        """Somebody asks for it, perhaps from another process."""
+        if run_id in self._held and self.on_stop:
+            self.on_stop(run_id, None)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._keep()
+                await self._bury()
+            except RedisError:
+                pass  # what was not renewed in time is lost, and then says so
+            await asyncio.sleep(self.milliseconds / 5000)
+
+    async def _keep(self) -> None:
+        for run_id, held in list(self._held.items()):
+            arguments: list[Any] = [run_id, held.token, self.milliseconds, self._ttl]
+            kept = await self._renew(self._keys.of(held.run), arguments)
+            if not kept and run_id in self._held and self.on_stop:
+                self.on_stop(run_id, ProducerLost())
+
+    async def _bury(self) -> None:
+        """Everybody tries; the script lets one do it."""
+        for run_id in await self._overdue([self._keys.running]):
+            kept = await self._redis.get(self._keys.run(run_id))
+            if not kept:
+                await self._redis.zrem(self._keys.running, run_id)
+                continue
+            end = dump_events([ProducerLost().as_event()])
+            await self._end_lost(self._keys.of(load_run(kept)), [run_id, end, self._ttl])

@@ -1,0 +1,238 @@
+"""The log on Redis Streams: for runs that outlive a process, and for several processes.
+
+A stream per run. A batch of the drain is one entry, whose id is `0-<number of its last
+event>`: a retry of the same batch is refused, a gap can be seen, and a cursor is the
+number of an event, as in the log in memory. Who produces a run holds its lease. Without
+it nothing can be appended, and whoever notices ends the run with `producer_lost`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+
+from stream import redis_scripts as scripts
+from stream.codec import dump_events, dump_run, load_run
+from stream.errors import Busy, Conflict, NotFound, ProducerLost, StorageLost
+from stream.events import Event
+from stream.lease import Held, Leases
+from stream.log import Cursor, Entry, NotACursor, OnStop, Run, is_end, position
+from stream.redis_scripts import Keys
+from stream.tail import Tails, decoded
+
+MAX_BATCH = 1_000
+"""Events in one read."""
+MAX_ENTRIES = 100_000
+"""Of a run's stream. The oldest are trimmed, and reading there is `Gone`."""
+TIMEOUT = 2.0
+"""Seconds for a command; it is tried again `RETRIES` times."""
+RETRIES = 5
+CONNECTIONS = 16
+WAIT = 20.0
+"""Seconds for one of the connections to become free."""
+NO_LIMIT = 2**31
+FOLLOWED = 5_000
+"""Milliseconds that a follower in one process counts in the others."""
+
+logger = logging.getLogger("lastword")
+
+
+@asynccontextmanager
+async def open_redis_log(
+    url: str, ttl: float, lease: float = 5.0, prefix: str = "lastword"
+) -> AsyncIterator["RedisLog"]:
+    """A log and the tasks that it needs. Opens also when Redis is not there yet."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        timeout=WAIT,
+        max_connections=CONNECTIONS,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), RETRIES),
+        client_name="lastword",
+        decode_responses=True,
+    )
+    async with Redis.from_pool(pool) as redis:
+        log = RedisLog(redis, ttl, lease, Keys(prefix))
+        tasks = [asyncio.create_task(work()) for work in log.tasks]
+        try:
+            yield log
+        finally:
+            await _end(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    pending = set(tasks)
+    while pending:  # a cancellation may be swallowed: see `_storage`
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
+
+
+class RedisLog:
+    """See `stream.log.StreamLog`. Open it with `open_redis_log`."""
+
+    def __init__(self, redis: Redis, ttl: float, lease: float, keys: Keys) -> None:
+        """Seconds that an ended run is kept, and after which a silent producer is lost."""
+        self._redis = redis
+        self._ttl = int(ttl * 1000)
+        self._keys = keys
+        self._leases = Leases(redis, self._keys, self._ttl, int(lease * 1000))
+        self._tails = Tails(redis, self._keys, self._leases.stop)
+        self._create = redis.register_script(scripts.CREATE)
+        self._append = redis.register_script(scripts.APPEND)
+        self.tasks = (self._tails.run, self._leases.run, self._mark)
+
+    @property
+    def ready(self) -> bool:
+        return self._tails.connected
+
+    def on_stop(self, stop: OnStop) -> None:
+        self._leases.on_stop = stop
+
+    async def create(self, run: Run, limit: int | None = None) -> None:
+        held = Held(run)
+        lease = self._leases.milliseconds
+        arguments: list[Any] = [
+            run.id,
+            held.token,
+            dump_run(run),
+            self._ttl,
+            lease,
+            limit or NO_LIMIT,
+        ]
+        with _storage():
+            outcome = await self._create(self._keys.of(run), arguments)
+        if outcome == "conflict":
+            raise Conflict
+        if outcome == "busy":
+            raise Busy(retry_after=1)
+        self._leases.hold(held)
+
+    async def find(self, run_id: str) -> Run | None:
+        with _storage():
+            kept = await self._redis.get(self._keys.run(run_id))
+        return load_run(kept) if kept else None
+
+    async def running(self, principal: str, thread_id: str) -> str | None:
+        with _storage():
+            run_id = await self._redis.get(self._keys.thread(principal, thread_id))
+        return str(run_id) if run_id else None
+
+    async def append(self, run_id: str, events: Sequence[Event]) -> None:
+        if (held := self._leases.held(run_id)) is None:
+            raise NotFound("There is no such run of this process.")
+        async with held.appending:
+            await self._add(held, events)
+
+    async def _add(self, held: Held, events: Sequence[Event]) -> None:
+        run, number = held.run, held.written + len(events)
+        ends, payload = is_end(events[-1]), dump_events(events)
+        arguments: list[Any] = [
+            run.id,
+            held.token,
+            f"0-{number}",
+            payload,
+            self._ttl,
+            MAX_ENTRIES,
+            int(ends),
+        ]
+        with _storage():
+            outcome = await self._append(self._keys.of(run), arguments)
+        if outcome == "unknown":
+            raise StorageLost
+        if outcome == "lost":
+            raise ProducerLost
+        held.written = number
+        if ends:
+            self._leases.drop(run.id)
+
+    async def last(self, run_id: str) -> Entry:
+        with _storage():
+            newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
+        if not newest:
+            raise NotFound("There is no such run, or nothing has been said in it.")
+        return decoded(newest[0], None)[-1]
+
+    async def read(self, run_id: str, after: Cursor, wait: float) -> list[Entry]:
+        place = position(after)
+        clock = asyncio.get_running_loop().time
+        until = clock() + wait
+        tail = self._tails.get(run_id)
+        entries = tail.after(place, MAX_BATCH) if tail else []
+        if not entries and (tail is None or tail.end != place or wait <= 0):
+            entries = await self._kept(run_id, place)
+        while not entries and (left := until - clock()) > 0:
+            with _storage():
+                tail = await self._tails.join(run_id, place)
+            if tail.end <= place:
+                await tail.wait(left)
+            entries = tail.after(place, MAX_BATCH) or await self._kept(run_id, place)
+        return entries
+
+    async def _kept(self, run_id: str, place: int) -> list[Entry]:
+        """What Redis has after a place. Raises if the run or the place is not there."""
+        if entries := await self._range(run_id, place):
+            return entries[:MAX_BATCH]
+        await self._check(run_id, place)
+        return []
+
+    async def followed(self, run_id: str) -> bool:
+        with _storage():
+            return bool(await self._redis.exists(self._keys.followed(run_id)))
+
+    async def stop(self, run_id: str) -> None:
+        with _storage():
+            await self._redis.xadd(self._keys.signals, {"run": run_id}, maxlen=10_000)
+
+    async def _range(self, run_id: str, place: int) -> list[Entry]:
+        with _storage():
+            kept: Any = await self._redis.xrange(
+                self._keys.log(run_id), min=f"(0-{place}", count=MAX_BATCH
+            )
+        entries: list[Entry] = []
+        for entry in kept:
+            entries += decoded(entry, place + len(entries))
+            if len(entries) >= MAX_BATCH:
+                break
+        return entries
+
+    async def _check(self, run_id: str, place: int) -> None:
+        """That the run is there, and the place in it too."""
+        with _storage():
+            newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
+            known = newest or await self._redis.exists(self._keys.run(run_id))
+        if not known:
+            raise NotFound("There is no such run, or it is no longer kept.")
+        if place > (_number(newest[0][0]) if newest else 0):
+            raise NotACursor
+
+    async def _mark(self) -> None:
+        """Tell the producers in other processes that somebody is reading."""
+        while True:
+            for run_id in self._tails.awaited():
+                if not self._leases.held(run_id):
+                    with suppress(RedisError):
+                        await self._redis.set(self._keys.followed(run_id), 1, px=FOLLOWED)
+            await asyncio.sleep(FOLLOWED / 5000)
+
+
+def _number(entry_id: str) -> int:
+    return int(entry_id.partition("-")[2])
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise StorageLost("The log cannot be reached.") from error
+    if (task := asyncio.current_task()) and task.cancelling():
+        # redis-py sends with `wait_for`, which swallows a cancellation before Python 3.12.
+        raise asyncio.CancelledError

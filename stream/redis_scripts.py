@@ -1,0 +1,129 @@
+"""What Redis does for us in one step each, so that no other process comes between.
+
+Keys of a run: `run` (what is known of it), `log` (the stream), `lease` (who produces it,
+for how long), `thread` (which run has the thread). `running` is one sorted set for all
+runs in progress, by when their leases end, in milliseconds.
+"""
+
+from typing import NamedTuple
+
+from stream.log import Run
+
+
+class Keys(NamedTuple):
+    """The names of everything."""
+
+    prefix: str
+
+    def run(self, run_id: str) -> str:
+        return f"{self.prefix}:run:{run_id}"
+
+    def log(self, run_id: str) -> str:
+        return f"{self.prefix}:log:{run_id}"
+
+    def lease(self, run_id: str) -> str:
+        return f"{self.prefix}:lease:{run_id}"
+
+    def followed(self, run_id: str) -> str:
+        return f"{self.prefix}:followed:{run_id}"
+
+    def thread(self, principal: str, thread_id: str) -> str:
+        return f"{self.prefix}:thread:{principal}/{thread_id}"
+
+    def of(self, run: Run) -> list[str]:
+        """What a script about a run is given."""
+        thread = self.thread(run.principal, run.thread_id)
+        return [self.run(run.id), self.log(run.id), self.lease(run.id), thread, self.running]
+
+    def bell(self, process: str) -> str:
+        return f"{self.prefix}:bell:{process}"
+
+    @property
+    def running(self) -> str:
+        return f"{self.prefix}:running"
+
+    @property
+    def signals(self) -> str:
+        return f"{self.prefix}:stop"
+
+
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+CREATE = (
+    _NOW
+    + """
+local run, _, lease, thread, running = unpack(KEYS)
+local id, token, json, ttl, lease_ms, max_runs = unpack(ARGV)
+local other = redis.call('GET', thread)
+if other == id then return 'created' end
+if other then return 'conflict' end
+if redis.call('ZCOUNT', running, now, '+inf') >= tonumber(max_runs) then return 'busy' end
+redis.call('SET', run, json, 'PX', ttl)
+redis.call('SET', lease, token, 'PX', lease_ms)
+redis.call('SET', thread, id, 'PX', lease_ms)
+redis.call('ZADD', running, now + lease_ms, id)
+return 'created'
+"""
+)
+"""Open a run, if its thread is free and there are not too many. Done twice it is one."""
+
+APPEND = """
+local run, log, lease, thread, running = unpack(KEYS)
+local id, token, entry, payload, ttl, max_entries, ends = unpack(ARGV)
+if redis.call('EXISTS', run) == 0 then return 'unknown' end
+if redis.call('GET', lease) ~= token then return 'lost' end
+local added = redis.pcall('XADD', log, 'MAXLEN', '~', max_entries, entry, 'events', payload)
+if type(added) == 'table' and not string.find(added.err, 'equal or smaller') then return added end
+redis.call('PEXPIRE', log, ttl)
+redis.call('PEXPIRE', run, ttl)
+if ends == '1' then
+    redis.call('DEL', lease)
+    if redis.call('GET', thread) == id then redis.call('DEL', thread) end
+    redis.call('ZREM', running, id)
+end
+return 'added'
+"""
+"""Add one entry, unless the lease is lost. Done twice it adds nothing: the entry's id is given."""
+
+RENEW = (
+    _NOW
+    + """
+local run, log, lease, thread, running = unpack(KEYS)
+local id, token, lease_ms, ttl = unpack(ARGV)
+if redis.call('GET', lease) ~= token then return 0 end
+redis.call('PEXPIRE', lease, lease_ms)
+redis.call('PEXPIRE', thread, lease_ms)
+redis.call('PEXPIRE', run, ttl)
+redis.call('PEXPIRE', log, ttl)
+redis.call('ZADD', running, 'XX', now + lease_ms, id)
+return 1
+"""
+)
+"""Keep the lease of a run that is still being produced."""
+
+OVERDUE = (
+    _NOW
+    + """
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
+"""
+)
+"""Runs whose producer has not renewed their leases."""
+
+END_LOST = """
+local run, log, lease, thread, running = unpack(KEYS)
+local id, payload, ttl = unpack(ARGV)
+if redis.call('EXISTS', lease) == 1 then return 0 end
+if redis.call('ZREM', running, id) == 0 then return 0 end
+if redis.call('GET', thread) == id then redis.call('DEL', thread) end
+local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+if not last then return 0 end
+local sequence = tonumber(string.match(last[1], '-(%d+)$')) + 1
+redis.call('XADD', log, '0-' .. string.format('%.0f', sequence), 'events', payload)
+redis.call('PEXPIRE', log, ttl)
+redis.call('PEXPIRE', run, ttl)
+return 1
+"""
+"""End a run whose producer is gone. Of all processes that try, one does it."""
