@@ -35,7 +35,9 @@ from callbacks.filters.base import AnswerFilter
 from callbacks.filters.registry import grammar
 from callbacks.stdout import RawStdoutHandler
 from settings import PREFIX, Settings
+from stream.log import StreamLog
 from stream.memory import MemoryLog
+from stream.redis import open_redis_log
 from wire import chat, page, runs, status, terminal
 from wire.access import Access, is_loopback
 from wire.app import create_app
@@ -115,16 +117,26 @@ def make_ours(settings: Settings) -> Made:
 
 
 @asynccontextmanager
+async def open_log(settings: Settings) -> AsyncIterator[StreamLog]:
+    if settings.redis_url is None:
+        yield MemoryLog(settings.log_ttl)
+        return
+    async with open_redis_log(settings.redis_url, settings.log_ttl, settings.lease) as log:
+        yield log
+
+
+@asynccontextmanager
 async def open_runner(
     settings: Settings, made: Made, callbacks: Sequence[BaseCallbackHandler] = ()
 ) -> AsyncIterator[Runner]:
     """Everything that a server holds open, closed again in the right order."""
     takes = await made.prepare()
-    async with AsyncSqliteSaver.from_conn_string(str(settings.data / "memory.sqlite")) as saver:
+    path = str(settings.data / "memory.sqlite")
+    async with AsyncSqliteSaver.from_conn_string(path) as saver, open_log(settings) as log:
         parts = Parts(
             agent=made.agent,
             grammar=made.grammar,
-            log=MemoryLog(settings.log_ttl),
+            log=log,
             memory=Memory(saver, settings.memory_window),
             timeout=settings.run_timeout,
             callbacks=callbacks,

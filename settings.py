@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     memory_window: int = Field(5, ge=0, le=1000)  # exchanges
     data: Path = Path("data")  # where the SQLite memory is kept
 
+    # The log of runs
+    redis_url: str | None = Field(None, validation_alias="REDIS_URL")
+    log_ttl: float = Field(3600.0, gt=0)
+    lease: float = Field(5.0, ge=0.5)  # after which a process that says nothing counts as dead
+
     # The server
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -54,7 +59,6 @@ class Settings(BaseSettings):
     run_timeout: float = Field(300.0, gt=0)
     on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0)] = 10.0
     heartbeat: float = Field(15.0, gt=0)
-    log_ttl: float = Field(3600.0, gt=0)
 
     @field_validator("models", "tools", "cors_origins", "api_keys", mode="before")
     @classmethod
@@ -64,7 +68,8 @@ class Settings(BaseSettings):
         return [name.strip() for name in value.split(",") if name.strip()]
 
     @field_validator(
-        "openai_api_key", "openai_base_url", "model", "agent", "protocol", mode="before"
+        *("openai_api_key", "openai_base_url", "redis_url", "model", "agent", "protocol"),
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:

@@ -20,7 +20,6 @@ from agent.own import SETTINGS, Agent, answer_of
 from callbacks.filters.base import AnswerFilter
 from callbacks.handler import QUEUE_SIZE, FinalAnswerHandler, drain
 from stream.errors import (
-    BadRequest,
     Internal,
     LastwordError,
     RunTimeout,
@@ -57,13 +56,7 @@ class Execution:
         settings: CallSettings,
         on_release: Callable[[Run, RunEnded], None],
     ) -> None:
-        """`on_release` is called when the run is decided, just before its end can be read.
-
-        Raises `BadRequest` for a setting that the agent would not heed.
-        """
-        for name in settings.given():
-            if name not in parts.takes:
-                raise BadRequest("is decided by this server's agent", field=name)
+        """`on_release` is called when the run is decided, just before its end can be read."""
         self.run = run
         self.ended = asyncio.Event()
         self.end: RunEnded | None = None

@@ -6,7 +6,7 @@ one run at a time on a thread, what happens when the last reader leaves.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias
 
@@ -14,7 +14,15 @@ from agent.call_settings import CallSettings
 from agent.execution import Execution, Parts
 from agent.memory import Exchange
 from agent.metrics import Metrics
-from stream.errors import BadRequest, Busy, Conflict, NotFound, ServerShutdown
+from stream.errors import (
+    BadRequest,
+    Busy,
+    Conflict,
+    LastwordError,
+    NotFound,
+    ServerShutdown,
+    StorageLost,
+)
 from stream.events import RunEnded, RunStarted
 from stream.log import START, Cursor, Entry, Run, follow, is_over
 from stream.transcript import Transcript
@@ -53,12 +61,16 @@ class Policy:
 class _Audience:
     """Who is listening to a run, and what happens when nobody is."""
 
-    def __init__(self, execution: Execution, on_disconnect: OnDisconnect) -> None:
+    def __init__(
+        self, execution: Execution, on_disconnect: OnDisconnect, abandon: Callable[[], None]
+    ) -> None:
+        """`abandon` is called when nobody has been listening for as long as allowed."""
         self._execution = execution
+        self._abandon = abandon
         self._grace = _GRACE[on_disconnect] if isinstance(on_disconnect, str) else on_disconnect
         self._readers = 0
         self._leaving: asyncio.TimerHandle | None = None
-        self._wait(ARRIVAL)  # whoever asked may have left before reading a word
+        self.wait(ARRIVAL)  # whoever asked may have left before reading a word
 
     def join(self) -> None:
         self._readers += 1
@@ -76,13 +88,13 @@ class _Audience:
 
     def _maybe_gone(self) -> None:
         if self._readers == 0 and not self._execution.end:
-            self._wait()
+            self.wait()
 
-    def _wait(self, at_least: float = 0.0) -> None:
+    def wait(self, at_least: float = 0.0) -> None:
+        """Somebody may come yet."""
         if self._grace is not None:
             seconds = max(self._grace, at_least)
-            loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(seconds, self._execution.stop)
+            self._leaving = asyncio.get_running_loop().call_later(seconds, self._abandon)
 
 
 class Runner:
@@ -96,6 +108,7 @@ class Runner:
         self._tasks = asyncio.TaskGroup()
         self._closing = False
         self.metrics = Metrics()
+        parts.log.on_stop(self._stop)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -117,13 +130,11 @@ class Runner:
 
     @property
     def ready(self) -> bool:
-        return not self._closing
+        return not self._closing and self._parts.log.ready
 
     async def start(self, request: RunRequest, *, principal: str) -> Run:
         """Start a run. Raises `BadRequest`, `Conflict`, `Busy`, `ServerShutdown`."""
-        model = request.settings.model
-        if model is not None and model not in self._policy.models:
-            raise BadRequest("is not a model of this server", field="model")
+        self._check(request.settings)
         thread = (principal, request.thread_id or secrets.token_hex(16))
         await self._make_room(thread, request.on_conflict)
         if self._closing:
@@ -134,18 +145,38 @@ class Runner:
         execution = Execution(run, self._parts, request.settings, self._release)
         self._threads[thread] = execution  # before the first await: the place is taken
         try:
-            await self._open(run)
+            await self._open(run, request.on_conflict)
         except BaseException:
             del self._threads[thread]
             execution.ended.set()  # somebody may be waiting for the thread
             raise
         self.metrics.started()
-        patience = request.on_disconnect
-        self._audiences[run.id] = _Audience(
-            execution, self._policy.on_disconnect if patience is None else patience
-        )
+        self._audiences[run.id] = self._audience(execution, request.on_disconnect)
         execution.begin(self._tasks)
         return run
+
+    def _check(self, settings: CallSettings) -> None:
+        if settings.model is not None and settings.model not in self._policy.models:
+            raise BadRequest("is not a model of this server", field="model")
+        for name in settings.given():
+            if name not in self._parts.takes:
+                raise BadRequest("is decided by this server's agent", field=name)
+
+    def _audience(self, execution: Execution, patience: OnDisconnect | None) -> _Audience:
+        policy = self._policy.on_disconnect if patience is None else patience
+        run_id = execution.run.id
+        return _Audience(execution, policy, lambda: self._spawn(self._abandon(execution, run_id)))
+
+    async def _abandon(self, execution: Execution, run_id: str) -> None:
+        """The last reader here has left. There may be others in other processes."""
+        try:
+            followed = await self._parts.log.followed(run_id)
+        except StorageLost:
+            followed = False
+        if not followed:
+            execution.stop()
+        elif audience := self._audiences.get(run_id):
+            audience.wait(ARRIVAL)
 
     async def follow(
         self, run_id: str, after: Cursor = START, *, principal: str
@@ -189,10 +220,9 @@ class Runner:
 
     async def cancel(self, run_id: str, *, principal: str) -> None:
         """Stop a run and wait for its end. One that has ended is left as it is."""
-        run = await self.find(run_id, principal=principal)
-        execution = self._threads.get((principal, run.thread_id))
-        if execution and execution.run.id == run_id:
-            execution.stop()
+        await self.find(run_id, principal=principal)
+        if not self._stop(run_id):
+            await self._parts.log.stop(run_id)
         last = await self._parts.log.last(run_id)
         async for _ in follow(self._parts.log, run_id, last.cursor, self._policy.heartbeat):
             pass
@@ -203,15 +233,30 @@ class Runner:
 
     async def forget(self, thread_id: str, *, principal: str) -> None:
         """Forget a thread. Raises `Conflict` while a run is on it."""
-        if (principal, thread_id) in self._threads:
+        thread = (principal, thread_id)
+        if thread in self._threads or await self._parts.log.running(*thread):
             raise Conflict
         await self._parts.memory.forget(principal, thread_id)
 
-    async def _open(self, run: Run) -> None:
-        await self._parts.log.create(run)
-        await self._parts.log.append(run.id, [RunStarted(run.id, run.thread_id)])
+    async def _open(self, run: Run, on_conflict: OnConflict) -> None:
+        log = self._parts.log
+        while True:
+            try:
+                await log.create(run, self._policy.max_runs)
+                break
+            except Conflict:
+                if on_conflict == "reject":
+                    raise
+                await self._interrupt(run)
+        await log.append(run.id, [RunStarted(run.id, run.thread_id)])
         if self._closing:  # in the meantime; nobody knows of this run yet
+            await log.append(run.id, [ServerShutdown().as_event()])
             raise ServerShutdown
+
+    async def _interrupt(self, run: Run) -> None:
+        """Stop the run of another process that has this run's thread."""
+        if other := await self._parts.log.running(run.principal, run.thread_id):
+            await self.cancel(other, principal=run.principal)
 
     async def _make_room(self, thread: Thread, on_conflict: OnConflict) -> None:
         while other := self._threads.get(thread):
@@ -219,6 +264,17 @@ class Runner:
                 raise Conflict
             other.stop()
             await other.ended.wait()
+
+    def _stop(self, run_id: str, reason: LastwordError | None = None) -> bool:
+        """Returns whether the run is one of this process."""
+        for execution in self._threads.values():
+            if execution.run.id == run_id:
+                execution.stop(reason)
+                return True
+        return False
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        self._tasks.create_task(work)
 
     def _release(self, run: Run, end: RunEnded) -> None:
         """The run no longer counts: its thread is free before anyone can read its end."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, NewType, Protocol, TypeAlias
 
-from stream.errors import BadRequest, LastwordError
+from stream.errors import BadRequest, Gone, LastwordError, NotFound, StorageLost
 from stream.events import Event, RunCancelled, RunCompleted, RunFailed
 
 Cursor = NewType("Cursor", str)
@@ -44,25 +44,22 @@ class Run:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-OnStop: TypeAlias = Callable[[str, LastwordError | None], None]
+OnStop: TypeAlias = Callable[[str, LastwordError | None], object]
 """Told the id of a run of this process that is to end: asked for, or for a reason."""
 
 
 class StreamLog(Protocol):
     """Where runs and their events are kept. Cursors of a run are unique and strictly increase.
 
-    It also knows which runs are in progress, in this process and in others that share it.
-    Everything may raise `StorageLost`.
+    Everything may raise `StorageLost`. What is defined here is true of a log that no other
+    process shares: all its runs are in this one, where the runner knows of them.
     """
 
-    @property
-    def ready(self) -> bool:
-        """Whether it can be reached."""
-
     async def create(self, run: Run, limit: int | None = None) -> None:
-        """Open the log of a run, whose thread is its own until it ends.
+        """Open the log of a run. Until its end it has its thread, and counts as in progress.
 
-        Raises `Conflict` if the thread is another's, `Busy` if `limit` runs are in progress.
+        Raises `Conflict` if a run of another process has the thread, `Busy` if all processes
+        together have `limit` runs in progress.
         """
 
     async def find(self, run_id: str) -> Run | None:
@@ -84,17 +81,26 @@ class StreamLog(Protocol):
         for one whose entries are no longer kept.
         """
 
+    @property
+    def ready(self) -> bool:
+        """Whether it can be reached."""
+        return True
+
     async def running(self, principal: str, thread_id: str) -> str | None:
-        """The id of the run that has this thread."""
+        """The id of the run of another process that has this thread."""
+        return None
 
     async def followed(self, run_id: str) -> bool:
         """Whether somebody reads this run in another process."""
+        return False
 
     async def stop(self, run_id: str) -> None:
-        """Ask whoever produces the run to end it."""
+        """Ask the process that produces the run to end it."""
+        return  # mypy takes an empty body for an abstract one
 
     def on_stop(self, stop: OnStop) -> None:
         """Who is to be told which runs of this process are to end."""
+        return  # as above
 
 
 def position(cursor: Cursor) -> int:
@@ -122,14 +128,25 @@ async def follow(
 ) -> AsyncIterator[list[Entry]]:
     """Batches of entries after a cursor, up to the end of the run.
 
-    An empty batch says that nothing came for `heartbeat` seconds.
+    An empty batch says that nothing came for `heartbeat` seconds. If the log is lost on the
+    way, the last entry says so: its cursor is good for when the log is back.
     """
     if after != START and await is_over(log, run_id, after):
         return
+    batch = await log.read(run_id, after, heartbeat)
     while True:
-        batch = await log.read(run_id, after, heartbeat)
         yield batch
         if batch:
             after = batch[-1].cursor
             if is_end(batch[-1].event):
                 return
+        batch = await _read_on(log, run_id, after, heartbeat)
+
+
+async def _read_on(log: StreamLog, run_id: str, after: Cursor, heartbeat: float) -> list[Entry]:
+    try:
+        return await log.read(run_id, after, heartbeat)
+    except Gone as gone:
+        return [Entry(after, gone.as_event())]
+    except (StorageLost, NotFound):
+        return [Entry(after, StorageLost().as_event())]

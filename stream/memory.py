@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream.errors import BadRequest, NotFound
+from stream.errors import NotFound
 from stream.events import Event
-from stream.log import Cursor, Entry, Run, is_end
+from stream.log import Cursor, Entry, NotACursor, Run, StreamLog, is_end, position
 
 MAX_BATCH = 1_000
 """Entries in one read. A long replay comes in slices, and others get their turn."""
@@ -29,7 +29,7 @@ class _Kept:
     ended: float = math.inf
 
 
-class MemoryLog:
+class MemoryLog(StreamLog):
     """Keeps each run until `ttl` seconds after its end. A cursor is the number of events before.
 
     Where `max_size` characters are not enough for that, the runs that ended first go earlier.
@@ -48,7 +48,7 @@ class MemoryLog:
         self._runs: dict[str, _Kept] = {}
         self._ended: deque[str] = deque()  # in the order of their ends
 
-    async def create(self, run: Run) -> None:
+    async def create(self, run: Run, limit: int | None = None) -> None:
         self._runs[run.id] = kept = _Kept(run, 0)
         self._grow(kept, run)
 
@@ -117,12 +117,10 @@ def _size(record: Any) -> int:
 
 
 def _position(cursor: Cursor, events: int) -> int:
-    """Only a cursor as we write them: one from elsewhere would wait for what never comes."""
-    if cursor.isascii() and cursor.isdecimal() and len(cursor) < 16:
-        position = int(cursor)
-        if position <= events and cursor == str(position):
-            return position
-    raise BadRequest("is not a cursor of this run", field="after")
+    """A place beyond the end is none: nobody would ever come there."""
+    if (place := position(cursor)) > events:
+        raise NotACursor
+    return place
 
 
 async def _wait_for_append(kept: _Kept, wait: float) -> None:

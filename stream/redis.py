@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, dump_run, load_run
-from stream.errors import Busy, Conflict, NotFound, ProducerLost, StorageLost
+from stream.errors import Busy, Conflict, LastwordError, NotFound, ProducerLost, StorageLost
 from stream.events import Event
 from stream.lease import Held, Leases
-from stream.log import Cursor, Entry, NotACursor, OnStop, Run, is_end, position
+from stream.log import Cursor, Entry, NotACursor, OnStop, Run, StreamLog, is_end, position
 from stream.redis_scripts import Keys
 from stream.tail import Tails, decoded
 
@@ -75,7 +75,7 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=0.1)
 
 
-class RedisLog:
+class RedisLog(StreamLog):
     """See `stream.log.StreamLog`. Open it with `open_redis_log`."""
 
     def __init__(self, redis: Redis, ttl: float, lease: float, keys: Keys) -> None:
@@ -129,7 +129,11 @@ class RedisLog:
         if (held := self._leases.held(run_id)) is None:
             raise NotFound("There is no such run of this process.")
         async with held.appending:
-            await self._add(held, events)
+            try:
+                await self._add(held, events)
+            except LastwordError:
+                self._leases.drop(run_id)  # there is a gap now: somebody will end it as lost
+                raise
 
     async def _add(self, held: Held, events: Sequence[Event]) -> None:
         run, number = held.run, held.written + len(events)

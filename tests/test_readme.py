@@ -93,4 +93,4 @@ def test_settings_are_all_named() -> None:
         for name, field in Settings.model_fields.items()
     }
     for text in (README, (ROOT / ".env.example").read_text()):
-        assert set(re.findall(r"\b(?:LASTWORD|OPENAI)_[A-Z_]+\b", text)) == names
+        assert set(re.findall(r"\b(?:LASTWORD|OPENAI|REDIS)_[A-Z_]+\b", text)) == names

@@ -133,7 +133,7 @@ def test_secrets_are_not_shown() -> None:
 
 def test_the_example_names_every_setting(dotenv: Path) -> None:
     example = (Path(__file__).parent.parent / ".env.example").read_text()
-    lines = re.findall(r"^# ((?:LASTWORD|OPENAI)_[A-Z_]+)=(.*)$", example, re.MULTILINE)
+    lines = re.findall(r"^# ((?:LASTWORD|OPENAI|REDIS)_[A-Z_]+)=(.*)$", example, re.MULTILINE)
     dotenv.write_text("\n".join(f"{name}={value}" for name, value in lines))
     Settings()
     names = {name.removeprefix("LASTWORD_").lower() for name, _ in lines}

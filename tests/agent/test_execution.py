@@ -37,31 +37,30 @@ class BadDisk(Exception):
     """What a storage raises."""
 
 
-class FailingLog:
+class FailingLog(MemoryLog):
     """A real log whose writes fail when it is told so."""
 
     def __init__(self) -> None:
-        self.log = MemoryLog()
-        self.find, self.last, self.read = self.log.find, self.log.last, self.log.read
+        super().__init__()
         self.fails = lambda _events: False
         self.fails_to_create = False
         self.creating: asyncio.Event | None = None
         self.create_now = asyncio.Event()
 
-    async def create(self, run: Run) -> None:
+    async def create(self, run: Run, limit: int | None = None) -> None:
         if self.creating:
             self.creating.set()
             await self.create_now.wait()
         if self.fails_to_create:
             self.fails_to_create = False
             raise BadDisk(SECRET)
-        await self.log.create(run)
+        await super().create(run, limit)
 
     async def append(self, run_id: str, events: Sequence[Event]) -> None:
         await asyncio.sleep(0)
         if self.fails(events):
             raise BadDisk(SECRET)
-        await self.log.append(run_id, events)
+        await super().append(run_id, events)
 
 
 def failed(code: str) -> RunFailed:
