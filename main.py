@@ -42,7 +42,13 @@ from wire import chat, page, runs, status, terminal
 from wire.access import Access, is_loopback
 from wire.app import create_app
 from wire.append_only import MODES
-from wire.server import Server, on_signal
+from wire.server import (
+    Server,
+    let_streams_be_cut,
+    on_signal,
+    serve_with_workers,
+    workers_asked_for,
+)
 
 ROUTERS = (chat.router, runs.router, status.router, page.router)
 DEFAULT_OWN_PROTOCOL = "message"
@@ -169,22 +175,32 @@ def build_app(settings: Settings, made: Made | None = None) -> FastAPI:
             with on_signal(opened.shut_down):
                 yield opened
 
+    let_streams_be_cut()
     append_only = MODES[settings.answer_mode]
     return create_app(ROUTERS, runner, access, settings.cors_origins, append_only)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, workers: int) -> int:
     if not (settings.api_keys or settings.anonymous or is_loopback(settings.host)):
         raise BadSetting(
             f"Without {PREFIX}API_KEYS anybody could use this server at {settings.host}. "
             f"Set keys, or {PREFIX}ANONYMOUS=true if that is meant."
         )
+    require_shared_log(settings, workers)
     made = make(settings)
+    if workers > 1:
+        serve_with_workers("main:app", settings.host, settings.port, workers)
+        return 0
     server = Server(build_app(settings, made), settings.host, settings.port)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as loop:
         loop.run(made.prepare())  # a mistake in it is told before the server begins
         loop.run(server.serve())
     return 0
+
+
+def require_shared_log(settings: Settings, workers: int) -> None:
+    if workers > 1 and not settings.redis_url:
+        raise BadSetting("Several workers share their runs through Redis: set REDIS_URL.")
 
 
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -203,7 +219,9 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="lastword", description="Serve a LangChain agent.")
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="start the server (the default)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve")
+    serve_command = commands.add_parser("serve", help="start the server (the default)")
+    serve_command.add_argument("--workers", type=int, default=argparse.SUPPRESS)
     chat_command = commands.add_parser("chat", help="talk in the terminal")
     ask_command = commands.add_parser("ask", help="print one answer and nothing else")
     ask_command.add_argument("text", nargs="?", help="the question; standard input if missing")
@@ -213,7 +231,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     with _one_line_for_mistakes():
         settings = Settings()
         if parsed.command not in {"chat", "ask"}:
-            return serve(settings)
+            return serve(settings, parsed.workers)
         try:
             return asyncio.run(talk(settings, parsed))
         except KeyboardInterrupt:
@@ -257,7 +275,9 @@ def __getattr__(name: str) -> FastAPI:
     """`app`, made when an ASGI server asks for it and not when a test imports this module."""
     if name == "app":
         with _one_line_for_mistakes():
-            globals()["app"] = app = build_app(Settings())
+            settings = Settings()
+            require_shared_log(settings, workers_asked_for(sys.argv, os.environ))
+            globals()["app"] = app = build_app(settings)
             return app
     raise AttributeError(name)
 

@@ -72,6 +72,10 @@ class _Audience:
         self._leaving: asyncio.TimerHandle | None = None
         self.wait(ARRIVAL)  # whoever asked may have left before reading a word
 
+    @property
+    def is_there(self) -> bool:
+        return self._readers > 0
+
     def join(self) -> None:
         self._readers += 1
         self.settle()
@@ -173,10 +177,13 @@ class Runner:
             followed = await self._parts.log.followed(run_id)
         except StorageLost:
             followed = False
-        if not followed:
-            execution.stop()
-        elif audience := self._audiences.get(run_id):
+        audience = self._audiences.get(run_id)
+        if audience is None or audience.is_there:
+            return
+        if followed:
             audience.wait(ARRIVAL)
+        else:
+            execution.stop()
 
     async def follow(
         self, run_id: str, after: Cursor = START, *, principal: str
@@ -223,8 +230,11 @@ class Runner:
         await self.find(run_id, principal=principal)
         if not self._stop(run_id):
             await self._parts.log.stop(run_id)
-        last = await self._parts.log.last(run_id)
-        async for _ in follow(self._parts.log, run_id, last.cursor, self._policy.heartbeat):
+        try:
+            after = (await self._parts.log.last(run_id)).cursor
+        except NotFound:  # it is just being opened, perhaps in another process
+            after = START
+        async for _ in follow(self._parts.log, run_id, after, self._policy.heartbeat):
             pass
 
     async def conversation(self, thread_id: str, *, principal: str) -> list[Exchange]:

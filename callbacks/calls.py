@@ -94,8 +94,3 @@ class Calls:
     def _forget(self, run_id: UUID) -> Speaker | None:
         self._silent_so_far.discard(run_id)
         return self._speakers.pop(run_id, None)
-
-
-def text_of(content: list[Any]) -> str:
-    """The text of a message's content blocks."""
-    return "".join(chunk.text for chunk in chunks_of(content))

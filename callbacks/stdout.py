@@ -4,6 +4,7 @@ build_agent().invoke({"messages": "What is 3 squared?"}, {"callbacks": [StdoutHa
 """
 
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 from uuid import UUID
 
@@ -11,8 +12,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
-from callbacks.calls import Calls, text_of
-from callbacks.filters.base import Delta
+from callbacks.calls import Calls
+from callbacks.chunks import chunks_of
+from callbacks.filters.base import CallDelta, Chunk, Delta
 from callbacks.filters.registry import grammar
 from callbacks.handler import WantsTokens, message_of
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
@@ -29,8 +31,11 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     raise_error = True
 
     # `format` hides a builtin, and is the word that users know.
-    def __init__(self, format: str = "json_chat", file: TextIO | None = None) -> None:  # noqa: A002
-        """`format` is the name of a `grammar`; `file` is where to print, stdout by default."""
+    def __init__(self, format: str = "tool", file: TextIO | None = None) -> None:  # noqa: A002
+        """`format` is the name of a `grammar`: how the agent talks. `tool` is `build_agent`'s.
+
+        `file` is where to print, stdout by default.
+        """
         self._grammar = grammar(format)
         self._calls = Calls(self._grammar)
         self._uncertain: list[str] = []
@@ -182,10 +187,26 @@ class RawStdoutHandler(WantsTokens, BaseCallbackHandler):
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file
+        self._heard: set[UUID] = set()
 
-    def on_llm_new_token(self, token: str | list[Any], **_: Any) -> None:
-        text = token if isinstance(token, str) else text_of(token)
-        print(printable(text), end="", file=self._file or sys.stdout, flush=True)
+    def on_llm_new_token(
+        self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **_: Any
+    ) -> None:
+        self._heard.add(run_id)
+        self._print(chunks_of(token, getattr(chunk, "message", None)))
 
-    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        if run_id not in self._heard:  # a model that does not stream
+            message = message_of(response)
+            self._print(chunks_of(message.content, message))
+        self._heard.discard(run_id)
         print(file=self._file or sys.stdout, flush=True)
+
+    def _print(self, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            text = f"{chunk.thought}{chunk.text}{''.join(map(_written, chunk.calls))}"
+            print(printable(text), end="", file=self._file or sys.stdout, flush=True)
+
+
+def _written(call: CallDelta) -> str:
+    return f"{call.name} {call.args}" if call.name else call.args

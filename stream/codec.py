@@ -34,8 +34,12 @@ def dump_run(run: Run) -> str:
 
 
 def load_run(text: str | bytes) -> Run:
-    fields = json.loads(text)
-    return Run(**fields | {"created": datetime.fromisoformat(fields["created"])})
+    """Raises `StorageLost` for what is none of ours, or of a version that knows more."""
+    try:
+        fields = json.loads(text)
+        return Run(**fields | {"created": datetime.fromisoformat(fields["created"])})
+    except (ValueError, LookupError, TypeError) as error:
+        raise StorageLost("The log holds something that is no run of ours.") from error
 
 
 def _fields(event: Event) -> dict[str, Any]:

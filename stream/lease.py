@@ -10,7 +10,8 @@ from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, load_run
-from stream.errors import ProducerLost
+from stream.errors import ProducerLost, StorageLost
+from stream.events import RunStarted
 from stream.log import OnStop, Run
 from stream.redis_scripts import Keys
 
@@ -74,8 +75,11 @@ class Leases:
         """Everybody tries; the script lets one do it."""
         for run_id in await self._overdue([self._keys.running]):
             kept = await self._redis.get(self._keys.run(run_id))
-            if not kept:
+            try:
+                run = load_run(kept or "")
+            except StorageLost:
                 await self._redis.zrem(self._keys.running, run_id)
                 continue
-            end = dump_events([ProducerLost().as_event()])
-            await self._end_lost(self._keys.of(load_run(kept)), [run_id, end, self._ttl])
+            start, end = RunStarted(run.id, run.thread_id), ProducerLost().as_event()
+            arguments: list[Any] = [run_id, dump_events([end]), dump_events([start, end])]
+            await self._end_lost(self._keys.of(run), [*arguments, self._ttl])

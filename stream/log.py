@@ -148,5 +148,5 @@ async def _read_on(log: StreamLog, run_id: str, after: Cursor, heartbeat: float)
         return await log.read(run_id, after, heartbeat)
     except Gone as gone:
         return [Entry(after, gone.as_event())]
-    except (StorageLost, NotFound):
+    except (StorageLost, NotFound, BadRequest):  # the last: there is less than there was
         return [Entry(after, StorageLost().as_event())]

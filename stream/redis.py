@@ -7,7 +7,6 @@ it nothing can be appended, and whoever notices ends the run with `producer_lost
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -23,6 +22,7 @@ from stream.errors import Busy, Conflict, LastwordError, NotFound, ProducerLost,
 from stream.events import Event
 from stream.lease import Held, Leases
 from stream.log import Cursor, Entry, NotACursor, OnStop, Run, StreamLog, is_end, position
+from stream.redis_eviction import warn_of_eviction
 from stream.redis_scripts import Keys
 from stream.tail import Tails, decoded
 
@@ -39,8 +39,6 @@ WAIT = 20.0
 NO_LIMIT = 2**31
 FOLLOWED = 5_000
 """Milliseconds that a follower in one process counts in the others."""
-
-logger = logging.getLogger("lastword")
 
 
 @asynccontextmanager
@@ -81,13 +79,13 @@ class RedisLog(StreamLog):
     def __init__(self, redis: Redis, ttl: float, lease: float, keys: Keys) -> None:
         """Seconds that an ended run is kept, and after which a silent producer is lost."""
         self._redis = redis
-        self._ttl = int(ttl * 1000)
+        self._ttl = int(max(ttl, lease) * 1000)  # a run in progress is kept by its lease
         self._keys = keys
         self._leases = Leases(redis, self._keys, self._ttl, int(lease * 1000))
         self._tails = Tails(redis, self._keys, self._leases.stop)
         self._create = redis.register_script(scripts.CREATE)
         self._append = redis.register_script(scripts.APPEND)
-        self.tasks = (self._tails.run, self._leases.run, self._mark)
+        self.tasks = (self._tails.run, self._leases.run, self._mark, self._warn)
 
     @property
     def ready(self) -> bool:
@@ -220,11 +218,14 @@ class RedisLog(StreamLog):
     async def _mark(self) -> None:
         """Tell the producers in other processes that somebody is reading."""
         while True:
-            for run_id in self._tails.awaited():
-                if not self._leases.held(run_id):
-                    with suppress(RedisError):
+            with suppress(RedisError):
+                for run_id in self._tails.followed():
+                    if not self._leases.held(run_id):
                         await self._redis.set(self._keys.followed(run_id), 1, px=FOLLOWED)
             await asyncio.sleep(FOLLOWED / 5000)
+
+    async def _warn(self) -> None:
+        await warn_of_eviction(self._redis)
 
 
 def _number(entry_id: str) -> int:

@@ -74,7 +74,10 @@ APPEND = """
 local run, log, lease, thread, running = unpack(KEYS)
 local id, token, entry, payload, ttl, max_entries, ends = unpack(ARGV)
 if redis.call('EXISTS', run) == 0 then return 'unknown' end
-if redis.call('GET', lease) ~= token then return 'lost' end
+if redis.call('GET', lease) ~= token then
+    local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+    return last and last[1] == entry and last[2][2] == payload and 'added' or 'lost'
+end
 local added = redis.pcall('XADD', log, 'MAXLEN', '~', max_entries, entry, 'events', payload)
 if type(added) == 'table' and not string.find(added.err, 'equal or smaller') then return added end
 redis.call('PEXPIRE', log, ttl)
@@ -86,7 +89,10 @@ if ends == '1' then
 end
 return 'added'
 """
-"""Add one entry, unless the lease is lost. Done twice it adds nothing: the entry's id is given."""
+"""Add one entry, unless the lease is lost. Done twice it adds nothing: the entry's id is given.
+
+The second time the lease may be gone, because the entry was the run's end.
+"""
 
 RENEW = (
     _NOW
@@ -114,16 +120,19 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 
 END_LOST = """
 local run, log, lease, thread, running = unpack(KEYS)
-local id, payload, ttl = unpack(ARGV)
+local id, payload, whole, ttl = unpack(ARGV)
 if redis.call('EXISTS', lease) == 1 then return 0 end
 if redis.call('ZREM', running, id) == 0 then return 0 end
 if redis.call('GET', thread) == id then redis.call('DEL', thread) end
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-if not last then return 0 end
-local sequence = tonumber(string.match(last[1], '-(%d+)$')) + 1
+local sequence = last and tonumber(string.match(last[1], '-(%d+)$')) + 1 or 2
+if not last then payload = whole end
 redis.call('XADD', log, '0-' .. string.format('%.0f', sequence), 'events', payload)
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', run, ttl)
 return 1
 """
-"""End a run whose producer is gone. Of all processes that try, one does it."""
+"""End a run whose producer is gone. Of all processes that try, one does it.
+
+One that said nothing yet gets the `whole` of two events.
+"""

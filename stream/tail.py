@@ -96,9 +96,9 @@ class Tails:
     def get(self, run_id: str) -> Tail | None:
         return self._tails.get(run_id)
 
-    def awaited(self) -> list[str]:
-        """The runs that somebody waits for."""
-        return [run_id for run_id, tail in self._tails.items() if tail.is_awaited]
+    def followed(self) -> list[str]:
+        """The runs that somebody waits for, or did a moment ago."""
+        return list(self._tails)
 
     async def join(self, run_id: str, place: int) -> Tail:
         """Follow a run from here on."""
@@ -140,7 +140,7 @@ class Tails:
             self._places[key] = entries[-1][0]
             if key == self._keys.signals:
                 for _, fields in entries:
-                    self._on_signal(fields["run"])
+                    self._on_signal(fields.get("run", ""))
 
     def _grow(self, run_id: str, entries: Sequence[Kept]) -> None:
         if not (tail := self._tails.get(run_id)):
@@ -168,7 +168,7 @@ def decoded(entry: Kept, after: int | None) -> list[Entry]:
     Raises `Gone` if there is a gap between them and that place: it was trimmed.
     """
     entry_id, fields = entry
-    events = load_events(fields["events"])
+    events = load_events(fields.get("events", ""))
     last = int(entry_id.partition("-")[2])
     first = last - len(events) + 1
     after = first - 1 if after is None else after

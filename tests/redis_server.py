@@ -29,14 +29,14 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         if not shutil.which("redis-server"):
             assert not os.environ.get("CI"), "redis-server is missing"
             pytest.skip("needs redis-server")
         command = ["redis-server", "--port", str(self.port), "--dir", str(self._folder)]
         keep = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         self._process = subprocess.Popen(
-            [*command, *keep], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, *keep, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(self.answers)
 

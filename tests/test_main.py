@@ -22,10 +22,12 @@ from fastapi import FastAPI
 import main
 from settings import Settings
 from tests.commands import MAIN, ROOT, TIMEOUT, environment, lastword
+from tests.redis_server import shared_redis
 from tests.replies import Stall, Status, blob, final
 from tests.serving import wait_for
 from tests.upstream import Upstream
 from wire import server
+from wire.server import workers_asked_for
 
 QUESTION = "What is the square root of 71?"
 ANSWER = "The square root of 71 is 8.426149773176359."
@@ -46,7 +48,13 @@ def scripted(env: pytest.MonkeyPatch, upstream: Upstream) -> Upstream:
     """The scriptable model, for a command that is run in this process."""
     env.setenv("LASTWORD_MODEL", "openai:test")
     env.setenv("OPENAI_BASE_URL", upstream.url)
+    env.setenv("LASTWORD_PROTOCOL", "json_chat")
     return upstream
+
+
+def on(upstream: Upstream) -> dict[str, str]:
+    """The same for another process."""
+    return {"openai_base_url": upstream.url, "protocol": "json_chat"}
 
 
 def free_port() -> int:
@@ -66,7 +74,7 @@ def test_ask_prints_the_answer_and_nothing_else(tmp_path: Path) -> None:
 
 def test_ask_reads_standard_input(tmp_path: Path, upstream: Upstream) -> None:
     upstream.say(final("Grüße 👋\nund Ende"), cut=1)
-    done = lastword("ask", data=tmp_path, typed="Wie heißt\ndas?", openai_base_url=upstream.url)
+    done = lastword("ask", data=tmp_path, typed="Wie heißt\ndas?", **on(upstream))
     assert done.stdout.decode() == "Grüße 👋\nund Ende\n"
     assert done.stderr == b""
     assert done.returncode == 0
@@ -75,7 +83,7 @@ def test_ask_reads_standard_input(tmp_path: Path, upstream: Upstream) -> None:
 
 def test_ask_fails_with_a_message(tmp_path: Path, upstream: Upstream) -> None:
     upstream.script(Status(401, body={"error": {"message": "bad key sk-secret"}}))
-    done = lastword("ask", "hi", data=tmp_path, openai_base_url=upstream.url)
+    done = lastword("ask", "hi", data=tmp_path, **on(upstream))
     assert done.stdout == b""
     assert "Traceback" not in done.stderr.decode()
     assert "secret" not in done.stderr.decode()
@@ -179,7 +187,7 @@ def test_serve_says_where_it_is_and_ends_open_streams(tmp_path: Path, upstream: 
     beginning, end = final("Hello| there.").split("|")
     upstream.default = lambda _: Stall(tokens=[beginning, end], after=1)
     with ExitStack() as stack:
-        process = stack.enter_context(started(MAIN, tmp_path, port=0, openai_base_url=upstream.url))
+        process = stack.enter_context(started(MAIN, tmp_path, port=0, **on(upstream)))
         server = Server(process)
         assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", server.url)
         names = ("Page  ", "/"), ("API   ", "/chat"), ("Docs  ", "/docs")
@@ -217,7 +225,23 @@ def test_serve_ends_on_ctrl_c(tmp_path: Path) -> None:
         assert Server(process).end(signal.SIGINT) == (0, "")
 
 
-def test_serve_in_process(env: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """As they were, afterwards: a server of several processes leaves its own."""
+    numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        if callable(handler) or handler in {signal.SIG_DFL, signal.SIG_IGN}:
+            signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--workers", "2"], ["serve", "--workers", "2"]])
+@pytest.mark.usefixtures("signals")
+def test_serve_in_process(
+    env: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    env.setenv("REDIS_URL", shared_redis().url)
     env.setenv("LASTWORD_PORT", str(port := free_port()))
     url = f"http://127.0.0.1:{port}"
 
@@ -232,11 +256,35 @@ def test_serve_in_process(env: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[
     try:
         with ThreadPoolExecutor(1) as client:
             answer = client.submit(use)
-            assert main.cli([]) == 0
+            assert main.cli(arguments) == 0
         assert answer.result() == ANSWER
         assert capfd.readouterr().out == f"Page  {url}/\nAPI   {url}/chat\nDocs  {url}/docs\n"
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_several_workers_need_a_log_that_they_share(env: pytest.MonkeyPatch) -> None:
+    env.setenv("WEB_CONCURRENCY", "2")
+    vars(main).pop("app", None)
+    for start in (lambda: main.cli(["--workers", "2"]), lambda: main.app):
+        with pytest.raises(SystemExit, match=r"\ASeveral workers .* set REDIS_URL\.\Z"):
+            start()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "workers"),
+    [
+        (["uvicorn", "main:app"], {}, 1),
+        (["uvicorn", "--workers", "3", "main:app"], {}, 3),
+        (["uvicorn", "--workers=3", "main:app"], {"WEB_CONCURRENCY": "5"}, 3),
+        (["uvicorn", "main:app"], {"WEB_CONCURRENCY": "5"}, 5),
+        (["uvicorn", "main:app", "--workers", "x"], {}, 1),
+    ],
+)
+def test_how_many_workers_uvicorn_was_told(
+    arguments: list[str], environ: dict[str, str], workers: int
+) -> None:
+    assert workers_asked_for(arguments, environ) == workers
 
 
 def _answers(url: str) -> bool:

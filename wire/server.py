@@ -4,12 +4,14 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from wire.bounded import BoundedProtocol
 
@@ -49,24 +51,11 @@ class Server(uvicorn.Server):
     """uvicorn with our defaults; says where it is."""
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            http=BoundedProtocol,
-            log_level="warning",
-            access_log=False,  # a question in `?text=` is nobody's business
-            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
-        )
-        super().__init__(config)
-        logging.getLogger("uvicorn.error").addFilter(_not_cut_off_on_purpose)
+        super().__init__(configured(app, host, port))
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
-        port = self.servers[0].sockets[0].getsockname()[1]
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        address = f"http://{host}:{port}"
-        print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
+        announce(self.config.host, self.servers[0].sockets[0].getsockname()[1])
 
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().shutdown(sockets)  # type: ignore[arg-type]
@@ -74,6 +63,44 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()
 
 
-def _not_cut_off_on_purpose(record: logging.LogRecord) -> bool:
+def serve_with_workers(app: str, host: str, port: int, workers: int) -> None:
+    """Several processes behind one address, each with the app of this name."""
+    config = configured(app, host, port, workers=workers)
+    with config.bind_socket() as listening:
+        announce(host, listening.getsockname()[1])
+        Multiprocess(config, sockets=[listening]).run()
+
+
+def configured(app: FastAPI | str, host: str, port: int, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BoundedProtocol,
+        log_level="warning",
+        access_log=False,  # a question in `?text=` is nobody's business
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        **options,
+    )
+
+
+def announce(host: str, port: int) -> None:
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
+
+
+def workers_asked_for(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """How many processes uvicorn's own command line was told to start."""
+    words = [word for each in arguments for word in each.split("=", 1)]
+    told = [words[at + 1] for at, word in enumerate(words[:-1]) if word == "--workers"]
+    number = [*told, environment.get("WEB_CONCURRENCY", "")][0]
+    return int(number) if number.isdecimal() else 1
+
+
+def let_streams_be_cut() -> None:
     """Plain text that must not look complete ends like this (`wire/live.py`); it is no error."""
+    logging.getLogger("uvicorn.error").addFilter(_not_cut_off_on_purpose)
+
+
+def _not_cut_off_on_purpose(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("ASGI callable returned without completing")

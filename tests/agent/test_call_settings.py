@@ -33,20 +33,20 @@ def test_only_what_is_set_is_given(settings: CallSettings, given: dict) -> None:
 async def test_reaches_every_call_of_the_run(upstream, settings, given) -> None:
     upstream.say(blob("calculator", "1+1"))
     async with model_on(upstream) as model:
-        await build_agent(model).ainvoke({"messages": "Hi"}, context=settings)
+        await build_agent(model, protocol="json_chat").ainvoke({"messages": "Hi"}, context=settings)
     assert [asked(request) for request in upstream.requests] == [DEFAULTS | given] * 2
 
 
 @pytest.mark.parametrize(("settings", "given"), [*TABLE, (None, {})])
 def test_reaches_a_sync_call(upstream, settings, given) -> None:
     with sync_model_on(upstream) as model:
-        build_agent(model).invoke({"messages": "Hi"}, context=settings)
+        build_agent(model, protocol="json_chat").invoke({"messages": "Hi"}, context=settings)
     assert asked(upstream.requests[0]) == DEFAULTS | given
 
 
 def test_one_run_does_not_change_the_next(upstream) -> None:
     with sync_model_on(upstream, temperature=0.7) as model:
-        agent = build_agent(model)
+        agent = build_agent(model, protocol="json_chat")
         agent.invoke({"messages": "Hi"}, context=CallSettings("openai:other", 0.1))
         agent.invoke({"messages": "Hi"})
     assert asked(upstream.requests[1]) == {"model": "test", "temperature": 0.7}

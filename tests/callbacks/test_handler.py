@@ -326,4 +326,4 @@ async def test_other_streams_pass_through_unchanged() -> None:
     config = {"callbacks": [FinalAnswerHandler(asyncio.Queue(), JsonChatFilter)]}
     assert [chunk async for chunk in RunnableGenerator(same).astream("ab", config)] == ["ab"]
     sync_same = RunnableGenerator(lambda chunks: (yield from chunks))
-    assert list(sync_same.stream("ab", {"callbacks": [StdoutHandler()]})) == ["ab"]
+    assert list(sync_same.stream("ab", {"callbacks": [StdoutHandler("json_chat")]})) == ["ab"]

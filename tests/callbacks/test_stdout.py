@@ -1,6 +1,7 @@
 """The terminal's handlers, with real agents."""
 
 import io
+from uuid import uuid4
 
 import pytest
 from langchain_core.tools import tool
@@ -21,20 +22,20 @@ def ask(handler, text: str = QUESTION, model=MODEL) -> str:
 
 
 def test_the_three_lines_of_the_docstring(capsys) -> None:
-    answer = ask(StdoutHandler())
+    answer = ask(StdoutHandler("json_chat"))
     assert "9" in answer
     assert capsys.readouterr().out == f"{answer}\n"
 
 
 @pytest.mark.anyio
 async def test_the_same_in_an_async_run(capsys) -> None:
-    agent, handler = build_agent(MODEL, protocol="json_chat"), StdoutHandler()
+    agent, handler = build_agent(MODEL, protocol="json_chat"), StdoutHandler("json_chat")
     result = await agent.ainvoke({"messages": QUESTION}, {"callbacks": [handler]})
     assert capsys.readouterr().out == f"{result['messages'][-1].text}\n"
 
 
 def test_one_handler_prints_run_after_run(capsys) -> None:
-    handler = StdoutHandler()
+    handler = StdoutHandler("json_chat")
     answers = [ask(handler), ask(handler, "Hello")]
     assert capsys.readouterr().out == "".join(f"{answer}\n" for answer in answers)
 
@@ -42,7 +43,7 @@ def test_one_handler_prints_run_after_run(capsys) -> None:
 def test_plain_text_that_became_the_answer(capsys, upstream) -> None:
     for _ in range(3):
         upstream.say("Just prose.")
-    handler = StdoutHandler()
+    handler = StdoutHandler("json_chat")
     with sync_model_on(upstream) as model:
         assert ask(handler, model=model) == "Just prose."
         assert capsys.readouterr().out == "Just prose.\n"
@@ -121,8 +122,23 @@ async def test_raw_in_an_async_run(upstream) -> None:
 
 def test_raw_reads_content_blocks() -> None:
     printed = io.StringIO()
-    RawStdoutHandler(file=printed).on_llm_new_token([{"type": "text", "text": "Hi"}])
+    handler = RawStdoutHandler(file=printed)
+    handler.on_llm_new_token([{"type": "text", "text": "Hi"}], run_id=uuid4())
     assert printed.getvalue() == "Hi"
+
+
+def test_raw_shows_native_calls(capsys) -> None:
+    for model in (MODEL, OfflineChatModel(tokens_per_second=0, disable_streaming=True)):
+        handlers = [RawStdoutHandler()]
+        build_agent(model).invoke({"messages": "3^2"}, {"callbacks": handlers})
+        assert capsys.readouterr().out == (
+            'calculator {"expression": "3 ** 2"}\nfinal_answer {"answer": "3^2 is 9."}\n'
+        )
+
+
+def test_without_a_format_it_reads_what_the_default_agent_says(capsys) -> None:
+    build_agent(MODEL).invoke({"messages": "3^2"}, {"callbacks": [StdoutHandler()]})
+    assert capsys.readouterr().out == "3^2 is 9.\n"
 
 
 class Pieces(io.StringIO):

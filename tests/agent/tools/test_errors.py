@@ -41,20 +41,22 @@ def check(state: dict, upstream) -> None:
 async def test_async(upstream) -> None:
     upstream.say(blob("broken", "x"))
     async with model_on(upstream) as model:
-        check(await build_agent(model, tools=[broken]).ainvoke({"messages": "Hi"}), upstream)
+        agent = build_agent(model, protocol="json_chat", tools=[broken])
+        check(await agent.ainvoke({"messages": "Hi"}), upstream)
 
 
 def test_sync(upstream) -> None:
     upstream.say(blob("broken", "x"))
     with sync_model_on(upstream) as model:
-        check(build_agent(model, tools=[broken]).invoke({"messages": "Hi"}), upstream)
+        agent = build_agent(model, protocol="json_chat", tools=[broken])
+        check(agent.invoke({"messages": "Hi"}), upstream)
 
 
 @pytest.mark.parametrize("call", [blob("strict", "no number"), blob("unknown", "x")])
 def test_a_call_that_cannot_be_made(upstream, call: str) -> None:
     upstream.say(call)
     with sync_model_on(upstream) as model:
-        state = build_agent(model, tools=[strict]).invoke({"messages": "Hi"})
+        state = build_agent(model, protocol="json_chat", tools=[strict]).invoke({"messages": "Hi"})
     assert result_in(state).status == "error"
     assert state["messages"][-1].text == "Hello there."
     assert result_in(state).text in upstream.requests[1].body["messages"][-1]["content"]

@@ -151,6 +151,19 @@ def test_which_call_is_the_answer(reply, expected):
     assert answer(ToolFilter, reply) == expected
 
 
+def test_who_takes_the_index_of_the_answer_is_not_the_answer():
+    grammar = ToolFilter()
+    said = [
+        ('{"answer": "y', "final_answer", "a", "y"),
+        ("es", "", "", "es"),
+        ("no", "search", "b", None),
+        ("no", "", "", None),
+    ]
+    for args, name, id_, expected in said:
+        deltas = grammar.feed(Chunk(calls=(CallDelta(0, name, args, id_),)))
+        assert deltas == ([] if expected is None else [AnswerDelta(expected)])
+
+
 def test_the_answer_tool_is_a_setting():
     reply = final(0, "no") + call(1, "respond", '{"answer": "no", "text": "yes"}')
     assert read(ToolFilter("respond", "text"), [reply]).answer == "yes"
@@ -249,6 +262,10 @@ LOOK = "Let me look that up."
             ["4", ThoughtDelta(LOOK), AnswerConfirmed()],
         ),
         ([Chunk("4", phase="of the moon")], ["4", AnswerConfirmed()]),
+        (
+            [Chunk("4", phase="final_answer"), Chunk(phase="of the moon"), Chunk("5")],
+            [AnswerDelta("4"), "5", AnswerConfirmed()],
+        ),
         ([Chunk("\ud83d"), Chunk("\ude00")], ["😀", AnswerConfirmed()]),
         ([Chunk("\ud83d"), Chunk("x")], ["\ufffdx", AnswerConfirmed()]),
         ([Chunk("\ud83d")], ["\ufffd", AnswerConfirmed()]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callbacks.filters.base import Reply, read_reply
+from callbacks.filters.base import Chunk, Reply, read_reply
 from callbacks.filters.registry import FILTERS
 from tests.callbacks.filters.text_samples import FORMATS
 
@@ -13,9 +13,11 @@ every_text_format = pytest.mark.parametrize("name", TEXT)
 
 
 def attempted(name: str, text: str) -> bool:
-    grammar = FILTERS[name]()
-    assert read_reply(grammar, text) == Reply(None, None)
-    return grammar.attempted
+    whole, slow = FILTERS[name](), FILTERS[name]()
+    assert read_reply(whole, text) == Reply(None, None)
+    assert [delta for char in text for delta in slow.feed(Chunk(char))] == slow.close() == []
+    assert slow.attempted == whole.attempted
+    return whole.attempted
 
 
 @every_text_format
@@ -94,6 +96,7 @@ def test_a_bare_object(text):
         "- *Action* : f",
         "Well.\n> Action Input: x",
         "1. OBSERVATION: 4",
+        "12345) **Action Input (123)** : x",
     ],
 )
 def test_a_label_at_the_start_of_a_line(name, text):
