@@ -133,7 +133,8 @@ async def follow(
     """
     if after != START and await is_over(log, run_id, after):
         return
-    batch = await log.read(run_id, after, heartbeat)
+    # Only what can be known at once is raised: by later the caller has told its client something.
+    batch = await log.read(run_id, after, 0) or await _read_on(log, run_id, after, heartbeat)
     while True:
         yield batch
         if batch:

@@ -16,14 +16,21 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 BLOCKS = [(match[1], match[2]) for match in BLOCK.finditer(README)]
-PYTHON = [code for language, code in BLOCKS if language == "python"]
+OWN_AGENT = (ROOT / "tests/examples/my_agent.py").read_text()
+"""Served by tests/agent/test_own_readme.py: to import it takes a key."""
+PYTHON = [code for language, code in BLOCKS if language == "python" and code != OWN_AGENT]
 SHELL = [
     line.partition("#")[0].strip()
     for language, code in BLOCKS
     if language == "sh"
     for line in code.splitlines()
 ]
-CI = {"scripts/run", "scripts/test"}  # the first is run by test_scripts, the second runs this
+CI = {
+    "scripts/run",  # by test_scripts
+    "scripts/test",  # runs this
+    "LASTWORD_AGENT=my_agent:agent .venv/bin/python main.py",  # by test_own_readme
+    "REDIS_URL=redis://localhost:6379 .venv/bin/python main.py --workers 2",  # by test_main
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +92,7 @@ def test_every_command_is_one_that_is_run() -> None:
     assert set(SHELL) >= CI
     assert len(SHELL) - len(CI) == 4
     assert len(PYTHON) == 3
+    assert ("python", OWN_AGENT) in BLOCKS
 
 
 def test_settings_are_all_named() -> None:
