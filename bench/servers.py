@@ -32,6 +32,7 @@ class Server:
     accept: str = "text/event-stream"
     path: str = "/chat"
     env: Mapping[str, str] = field(default_factory=dict)
+    on_redis: bool = False  # with a Redis of its own, whose CPU is not counted
 
     def request(self, number: int) -> bytes:
         body = f'{{"text": "{QUESTION.format(number=number)}"}}'
@@ -56,6 +57,7 @@ SERVERS = {
     "tutorial": Server(uvicorn("bench.tutorial:app")),
     "lastword": Server(uvicorn("main:app"), env=LASTWORD),
     "lastword-sdk": Server(uvicorn("main:app"), env=LASTWORD | {"LASTWORD_FAST_STREAM": "false"}),
+    "lastword-redis": Server(uvicorn("main:app"), env=LASTWORD, on_redis=True),
     "lastword-text": Server(uvicorn("main:app"), accept="text/plain", env=LASTWORD),
 }
 MODEL = Server("", path="/v1/chat/completions")  # asked directly: what the bench itself takes
@@ -115,7 +117,11 @@ def running(server: Server, upstream: str) -> Iterator[Running]:
         os.sched_setaffinity(0, {SERVER_CORE})
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # it never outlives the bench
 
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory() as data:
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(tempfile.TemporaryFile())
+        data = stack.enter_context(tempfile.TemporaryDirectory())
+        if server.on_redis:
+            env["REDIS_URL"] = stack.enter_context(_redis(data))
         process = subprocess.Popen(
             command, cwd=data, env=env, stdout=output, stderr=output, preexec_fn=in_child
         )
@@ -129,6 +135,23 @@ def running(server: Server, upstream: str) -> Iterator[Running]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextlib.contextmanager
+def _redis(data: str) -> Iterator[str]:
+    """On the core of the load, without persistence: what is measured is the server."""
+    path = f"{data}/redis.sock"
+    command = ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", data]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+    )
+    try:
+        yield f"unix://{path}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, output) -> None:

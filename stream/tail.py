@@ -108,6 +108,7 @@ class Tails:
             # What blocks does not know of this run yet.
             await self._redis.xadd(self._bell, {"run": run_id}, maxlen=1)
             await self._redis.pexpire(self._bell, 10 * BLOCK)
+            tail = self._tails.setdefault(run_id, tail)  # it may have been dropped meanwhile
         return tail
 
     async def run(self) -> None:

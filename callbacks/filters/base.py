@@ -7,7 +7,7 @@ The same object tells the handler what to stream and the agent what to do next,
 so nothing can be streamed as an answer and then executed as a tool call.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, ThoughtDelta
@@ -43,10 +43,6 @@ class Chunk:
     def __bool__(self) -> bool:
         """Whether it carries anything."""
         return bool(self.text or self.thought or self.calls or self.phase)
-
-    def __iter__(self) -> Iterator[bool]:
-        """For `callbacks.calls`, until it asks for `any(chunks)`."""
-        yield bool(self)
 
 
 @value(frozen=True, slots=True)

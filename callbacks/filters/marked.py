@@ -112,7 +112,7 @@ class _Marker:
                 return at
             if mark:
                 self.last_at = self.fed - len(text) + at
-                self._late, self._answer, self._blank = Stripped(self._stops), [], False
+                self._late, self._answer = Stripped(self._stops), []
         return -1
 
     def mid_line_answer(self) -> str | None:

@@ -232,9 +232,9 @@ async def test_hundreds_of_followers_use_a_handful_of_connections(several: Proce
     await until(lambda: (joined := log._tails.get(RUN.id)) and len(joined._waiting) == 300)
     for text in "abc":
         await producer.append(RUN.id, deltas(text))
-    pool = log._redis.connection_pool
-    used = {id(each) for each in pool._connections}  # type: ignore[attr-defined]  its own list
-    assert len(used) <= redis.CONNECTIONS
+    clients = [each for each in await several.redis.client_list() if each["name"] == "lastword"]
+    assert len(clients) <= 2 * redis.CONNECTIONS
+    assert sum(each["cmd"] == "xread" for each in clients) <= 2, "one for each process"
     await producer.append(RUN.id, END)
     assert await asyncio.gather(*readers) == [[*deltas("abc"), *END]] * 300
 

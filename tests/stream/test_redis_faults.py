@@ -1,0 +1,161 @@
+"""Redis away, frozen, restarted, emptied: followers go on or are told, and never hang."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from stream import redis
+from stream.errors import StorageLost
+from stream.events import RunCompleted
+from stream.log import START, Cursor, follow
+from tests.redis_server import RedisServer, redis_server
+from tests.stream.logs import RUN, deltas, events
+from tests.stream.processes import FOREVER, Processes, followed, processes, until
+
+pytestmark = pytest.mark.anyio
+END = [RunCompleted()]
+LOST = StorageLost().as_event()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def several(server: RedisServer, anyio_backend: str) -> AsyncIterator[Processes]:
+    async with processes(server.url) as several:
+        yield several
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up at once."""
+    monkeypatch.setattr(redis, "RETRIES", 0)
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_away_at_the_start(server: RedisServer, several: Processes) -> None:
+    server.kill()
+    log = await several.open_unready()
+    assert not log.ready
+    for attempt in (
+        log.create(RUN),
+        log.find(RUN.id),
+        log.last(RUN.id),
+        log.read(RUN.id, START, 0),
+        log.running(RUN.principal, RUN.thread_id),
+        log.followed(RUN.id),
+        log.stop(RUN.id),
+    ):
+        with pytest.raises(StorageLost):
+            await attempt
+    assert not log.ready
+    server.start()
+    await until(lambda: log.ready)
+    await log.create(RUN)
+    reader = asyncio.create_task(followed(log))
+    await log.append(RUN.id, [*deltas("a"), *END])
+    assert await reader == [*deltas("a"), *END]
+
+
+async def test_killed_and_started_again_readers_and_writers_go_on(
+    server: RedisServer, several: Processes
+) -> None:
+    one, other = await several.open(), await several.open()
+    await one.create(RUN)
+    await one.append(RUN.id, deltas("ab"))
+    readers = [asyncio.create_task(followed(log)) for log in (one, other) for _ in range(3)]
+    await until(lambda: one._tails.followed() and other._tails.followed())
+    server.kill()
+    writing = asyncio.create_task(one.append(RUN.id, deltas("cd")))
+    server.start()
+    await writing
+    await one.append(RUN.id, END)
+    assert await asyncio.gather(*readers) == [[*deltas("abcd"), *END]] * 6
+    assert await events(other) == [*deltas("abcd"), *END]
+
+
+async def test_frozen_in_mid_append_nothing_is_doubled(
+    server: RedisServer, several: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "TIMEOUT", 1.5)
+    one, other = await several.open(), await several.open()
+    await one.create(RUN)
+    await one.append(RUN.id, deltas("ab"))
+    reader = asyncio.create_task(followed(other))
+    await until(lambda: other._tails.followed())
+    sent: list[object] = []
+    retried = asyncio.Event()
+    _note_retries(one, sent, retried)
+    server.freeze()
+    writing = asyncio.create_task(one.append(RUN.id, [*deltas("cd"), *END]))
+    await retried.wait()
+    server.thaw()
+    await writing
+    assert await reader == [*deltas("abcd"), *END]
+    assert await events(one) == [*deltas("abcd"), *END]
+
+
+def _note_retries(log: redis.RedisLog, sent: list[object], retried: asyncio.Event) -> None:
+    """Sets the event when a command of this log has failed for the first time."""
+    backoff = log._redis.get_connection_kwargs()["retry"]._backoff
+    compute = backoff.compute
+
+    def noted(failures: int) -> float:
+        retried.set()
+        return float(compute(failures))
+
+    backoff.compute = noted
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_away_in_mid_run_followers_are_told(server: RedisServer, several: Processes) -> None:
+    log = await several.open()
+    await log.create(RUN)
+    await log.append(RUN.id, deltas("a"))
+    readers = [asyncio.create_task(followed(log)) for _ in range(5)]
+    fresh = asyncio.create_task(followed(log, Cursor("1")))
+    await until(lambda: (tail := log._tails.get(RUN.id)) and len(tail._waiting) == 6)
+    server.kill()
+    assert await asyncio.gather(*readers) == [[*deltas("a"), LOST]] * 5
+    assert await fresh == [LOST]
+    await until(lambda: not log.ready)
+    with pytest.raises(StorageLost):
+        await log.append(RUN.id, deltas("b"))
+    server.start()
+    await until(lambda: log.ready)
+    assert await events(log) == deltas("a"), "the cursor of the last word is still good"
+
+
+async def test_started_again_empty_followers_are_told(
+    server: RedisServer, several: Processes
+) -> None:
+    one, other = await several.open(), await several.open()
+    await one.create(RUN)
+    await one.append(RUN.id, deltas("a"))
+    readers = [asyncio.create_task(followed(log)) for log in (one, other)]
+    waiting = follow(other, RUN.id, Cursor("1"), FOREVER)
+    late = asyncio.create_task(anext(waiting))
+    await until(lambda: (tail := other._tails.get(RUN.id)) and len(tail._waiting) == 2)
+    server.kill()
+    server.lose_everything()
+    server.start()
+    assert await asyncio.gather(*readers) == [[*deltas("a"), LOST]] * 2
+    assert [entry.event for entry in await late] == [LOST]
+    with pytest.raises(StorageLost):
+        await one.append(RUN.id, deltas("b"))
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_it_closes_also_while_redis_is_away(server: RedisServer) -> None:
+    async with processes(server.url) as several:
+        log = await several.open()
+        reader = asyncio.create_task(log.read("unknown", START, FOREVER))
+        server.freeze()
+        reader.cancel()
+        await asyncio.wait([reader])
+        assert reader.cancelled()
+    server.thaw()
