@@ -1,6 +1,7 @@
 """`scripts/bench [saturated|bounded|paced|first|all]`: all of these by default.
 
-`scripts/bench fidelity` measures no speed, but who shows exactly the answer.
+`scripts/bench fidelity` measures no speed, but who shows exactly the answer; `scripts/bench soak`,
+whether anything is lost between two processes.
 """
 
 import argparse
@@ -22,7 +23,9 @@ QUICK = {"clients": 4, "tokens": 100, "streams": 10, "seconds": 1, "requests": 3
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("mode", nargs="?", default="all", choices=["all", *MODES, "fidelity"])
+    parser.add_argument(
+        "mode", nargs="?", default="all", choices=["all", *MODES, "soak", "fidelity"]
+    )
     parser.add_argument("--clients", type=int, default=32, help="saturated: streams at once")
     parser.add_argument("--tokens", type=int, default=2000, help="saturated: tokens of an answer")
     parser.add_argument("--window", type=int, default=8, help="bounded: tokens on their way")
@@ -55,6 +58,14 @@ def main() -> None:
     command = shlex.join(["scripts/bench", *sys.argv[1:]])
     if options.mode == "fidelity":
         fidelity(options, command)
+        return
+    if options.mode == "soak":
+        from bench.soak import soak  # imports the tests' model, which the others do without
+
+        table = soak(options)
+        report.show(table)
+        if not options.quick:
+            report.write("soak", table, command)
         return
     with speed.Bench(options.only) as bench:
         for name, run in MODES.items():

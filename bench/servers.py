@@ -121,7 +121,7 @@ def running(server: Server, upstream: str) -> Iterator[Running]:
         output = stack.enter_context(tempfile.TemporaryFile())
         data = stack.enter_context(tempfile.TemporaryDirectory())
         if server.on_redis:
-            env["REDIS_URL"] = stack.enter_context(_redis(data))
+            env["REDIS_URL"] = stack.enter_context(redis_server(data))
         process = subprocess.Popen(
             command, cwd=data, env=env, stdout=output, stderr=output, preexec_fn=in_child
         )
@@ -138,7 +138,7 @@ def running(server: Server, upstream: str) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def _redis(data: str) -> Iterator[str]:
+def redis_server(data: str) -> Iterator[str]:
     """On the core of the load, without persistence: what is measured is the server."""
     path = f"{data}/redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", data]

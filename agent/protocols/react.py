@@ -13,7 +13,8 @@ To use a tool, reply with these three lines and nothing after them:
 Thought: what you have found out, and what to do next
 Action: the tool's name
 Action Input: the input for the tool
-
+"""
+THEN = """
 The tool's output will be given to you as
 
 Observation: what the tool returned
@@ -31,7 +32,7 @@ class React(TextProtocol):
     """The format of the ReAct paper, as LangChain's ReAct agents use it."""
 
     name = "react"
-    form = FORM
+    form = FORM + THEN
     correction = (
         'That reply was not in the required format. Reply again with either "Action:" and '
         '"Action Input:", each on a line of its own, or a line that begins with "Final Answer:".'
