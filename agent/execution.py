@@ -99,6 +99,7 @@ class Execution:
         try:
             if not self._stopping:
                 await self._invoke(handler)
+            if not self._stopping:  # an agent may swallow its cancellation
                 return RunCompleted(handler.finish_reason, handler.usage)
         except asyncio.CancelledError:
             pass
@@ -113,14 +114,16 @@ class Execution:
         deadline = asyncio.timeout(self._parts.timeout)
         try:
             async with deadline:
-                answer = answer_of(await self._call(handler))
-                await handler.finish(answer)
-                if answer is None and not handler.answer:
-                    raise UnreadableReply
+                await self._finish(handler, answer_of(await self._call(handler)))
         except TimeoutError:
             if deadline.expired():
                 raise RunTimeout from None
             raise
+
+    async def _finish(self, handler: FinalAnswerHandler, answer: str | None) -> None:
+        await handler.finish(answer)
+        if answer is None and not handler.answer:
+            raise UnreadableReply
 
     async def _call(self, handler: FinalAnswerHandler) -> object:
         return await self._parts.agent.ainvoke(

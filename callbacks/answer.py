@@ -13,9 +13,8 @@ need not be the last one, so only what the agent returns confirms it.
 from dataclasses import dataclass
 
 from callbacks.filters.base import AnswerFilter, Delta
-from callbacks.filters.plain import PlainText
 from stream.errors import LastwordError, UnreadableReply, UpstreamTruncated
-from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
+from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, FinishReason
 
 
 @dataclass(slots=True, eq=False)
@@ -27,8 +26,9 @@ class Speaker:
     """How many characters of the certain answer it has told, new ones or not."""
     tried: bool = False
     """Whether it has said uncertain text."""
+    finish_reason: FinishReason = "stop"
     reply: str | None = None
-    """Its whole message, when it is over."""
+    """Its whole message, when it is over. A format may stand around the answer in it."""
 
 
 class Answer:
@@ -38,9 +38,11 @@ class Answer:
         self.failure: LastwordError | None = None
         self._certain: list[str] = []
         self._length = 0
+        self._reasons: dict[str, FinishReason] = {}  # of each reply
+        self._stopped_for: FinishReason | None = None  # of the reply that the agent returned
         self._whole = True  # some call told all of the certain text and ended well
         self._uncertain: list[str] = []
-        self._teller: Speaker | None = None  # whose words the last ones are
+        self.teller: Speaker | None = None  # whose words the last ones are
 
     @property
     def text(self) -> str:
@@ -49,10 +51,26 @@ class Answer:
             self._certain[:] = ["".join(self._certain)]
         return self._certain[0] if self._certain else ""
 
+    @property
+    def said(self) -> str:
+        """What readers have seen so far, and not seen taken back."""
+        return self.text + "".join(self._uncertain)
+
+    def is_said(self, returned: str) -> bool:
+        """Whether this is what readers have seen, or the reply that it was read from."""
+        reply = self.teller.reply if self.teller else None
+        return returned.strip() in {self.said.strip(), (reply or self.said).strip()}
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """Of the call whose words the last ones are."""
+        told_for = self.teller.finish_reason if self.teller else "stop"
+        return self._stopped_for or told_for
+
     def hear(self, speaker: Speaker, deltas: list[Delta]) -> list[Delta]:
         """A call said something. Raises if it cannot be a part of the answer."""
         self.check()
-        if speaker is self._teller and len(deltas) == 1 and self._goes_on(speaker, deltas[0]):
+        if speaker is self.teller and len(deltas) == 1 and self._goes_on(speaker, deltas[0]):
             return deltas
         heard: list[Delta] = []
         for delta in deltas:
@@ -68,29 +86,30 @@ class Answer:
         """A call is over; these are its last words, and `reply` is all that it said."""
         heard = self.hear(speaker, deltas)
         speaker.reply = reply
+        self._reasons[reply.strip()] = speaker.finish_reason
         if speaker.told:
             if speaker.told < self._length:
                 raise self._fail()
-            self._whole = True
+            self._whole, self.teller = True, speaker
         return heard
 
     def take_back(self, speaker: Speaker) -> list[Delta]:
         """A call called a tool, or failed."""
         speaker.tried = False
-        return self._retract() if speaker is self._teller else []
+        return self._retract() if speaker is self.teller else []
 
     def finish(self, returned: str | None) -> list[Delta]:
-        """The agent returned this text; None if that is not known. Raises if it cannot stand."""
+        """The agent returned this answer; None if that is not known. Raises if it cannot stand."""
         self.check()
-        answer = None if returned is None else _encodable(returned)
-        if self._uncertain and answer in (None, "".join(self._uncertain), self._reply):
+        if returned is None or self.is_said(returned):
+            if not self._whole:
+                raise self._fail()
             return self.keep()
         deltas = self._retract()
-        if answer is not None and answer != self._reply and answer.startswith(self.text):
-            return [*deltas, *self._add(answer[self._length :])]
-        if not self._whole:
+        if not returned.startswith(self.text):
             raise self._fail()
-        return deltas
+        self._stopped_for = self._reasons.get(returned.strip())
+        return [*deltas, *self._add(returned[self._length :])]
 
     def keep(self) -> list[Delta]:
         """Nobody says more: what was said is the answer, or what there is of it."""
@@ -104,11 +123,6 @@ class Answer:
         """Raises if the run has failed: whoever tries again must fail as well."""
         if self.failure:
             raise self.failure
-
-    @property
-    def _reply(self) -> str | None:
-        """The message that the last words are from, which a format may have around them."""
-        return self._teller.reply if self._teller else None
 
     def _goes_on(self, speaker: Speaker, delta: Delta) -> bool:
         """Nearly every token: the certain text goes on where it is."""
@@ -128,7 +142,7 @@ class Answer:
         if not text:
             return []
         deltas = self._retract()
-        self._teller, self._whole = speaker, False
+        self.teller, self._whole = speaker, False
         return deltas + self._add(text)
 
     def _unsaid(self, at: int, text: str) -> str:
@@ -141,13 +155,13 @@ class Answer:
     def _try(self, speaker: Speaker, delta: AnswerDelta) -> list[Delta]:
         if self._length or not delta.text:  # it cannot stand beside what is certain
             return []
-        if speaker is self._teller:
+        if speaker is self.teller:
             self._uncertain.append(delta.text)
             return [delta]
         if speaker.tried:  # another call has the floor by now
             return []
         deltas = self._retract()
-        self._teller, speaker.tried = speaker, True
+        self.teller, speaker.tried = speaker, True
         self._uncertain.append(delta.text)
         return [*deltas, delta]
 
@@ -155,7 +169,7 @@ class Answer:
         if not self._uncertain:
             return []
         self._uncertain.clear()
-        self._teller = None
+        self.teller = None
         return [AnswerRetracted()]
 
     def _fail(self) -> LastwordError:
@@ -170,9 +184,3 @@ class Answer:
         self._certain.append(text)
         self._length += len(text)
         return [AnswerDelta(text)]
-
-
-def _encodable(text: str) -> str:
-    """As the grammars emit it: half a surrogate pair is no text."""
-    plain = PlainText()
-    return plain.feed(text) + plain.close()

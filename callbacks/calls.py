@@ -14,6 +14,8 @@ from callbacks.answer import Answer, Speaker
 from callbacks.asides import is_aside, is_silent
 from callbacks.chunks import chunks_of
 from callbacks.filters.base import AnswerFilter, Delta
+from callbacks.filters.json_object import join_surrogates
+from callbacks.returned import answer_in
 
 
 class Calls:
@@ -80,6 +82,12 @@ class Calls:
         """A model call broke. What it said is not the answer, where it can be taken back."""
         speaker = self._forget(run_id)
         return self.answer.take_back(speaker) if speaker else []
+
+    def finish(self, returned: str | None) -> list[Delta]:
+        """The agent returned this text, or something that has none. Raises if it cannot stand."""
+        if returned is not None and not self.answer.is_said(returned := join_surrogates(returned)):
+            returned = answer_in(returned, self._grammar)
+        return self.answer.finish(returned)
 
     def _read(
         self, grammar: AnswerFilter, run_id: UUID, token: str | list[Any], message: object

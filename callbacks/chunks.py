@@ -43,7 +43,8 @@ def _blocks(content: list[Any]) -> Iterator[Chunk]:
         if isinstance(block, str):
             yield Chunk(block)
         elif block.get("type") == "text":
-            yield Chunk(block.get("text") or "", phase=block.get("phase"))
+            text = block.get("text")
+            yield Chunk(text if isinstance(text, str) else "", phase=block.get("phase"))
         elif block.get("type") in _THOUGHT_TYPES:
             yield Chunk(thought=_thought(block))
 

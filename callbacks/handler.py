@@ -59,7 +59,6 @@ class FinalAnswerHandler(OneLoop, WantsTokens, AsyncCallbackHandler):
         self._queue = queue
         self._calls = Calls(grammar)
         self._tools: dict[UUID, ToolStarted] = {}
-        self.finish_reason: FinishReason = "stop"
         self.usage = Usage()
 
     @property
@@ -67,13 +66,18 @@ class FinalAnswerHandler(OneLoop, WantsTokens, AsyncCallbackHandler):
         """What was streamed so far, and is certain."""
         return self._calls.answer.text
 
+    @property
+    def finish_reason(self) -> FinishReason:
+        """Why the call stopped that told the answer."""
+        return self._calls.answer.finish_reason
+
     async def finish(self, returned: str | None) -> None:
         """The agent returned this text, or something that has no text, and so that is the answer.
 
         Raises if what was streamed cannot be taken back and is not the answer.
         """
         await self.caught_up()
-        await self._put(self._calls.answer.finish(returned))
+        await self._put(self._calls.finish(returned))
 
     async def stop(self, *, keep: bool = False) -> None:
         """The agent did not return. `keep` what was said as the answer, as far as it came."""
@@ -153,12 +157,11 @@ class FinalAnswerHandler(OneLoop, WantsTokens, AsyncCallbackHandler):
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         message = message_of(response)
         self.usage += usage_of(message)
-        speaker = self._calls.speaker(run_id)
+        if speaker := self._calls.speaker(run_id):
+            speaker.finish_reason = finish_reason_of(message)
         await self._put(self._calls.end(run_id, message.text, message))
-        if speaker:
-            self.finish_reason = finish_reason_of(message)
-            if speaker.told:
-                message.additional_kwargs[TOLD] = self.answer[: speaker.told]
+        if speaker and speaker.told:
+            message.additional_kwargs[TOLD] = self.answer[: speaker.told]
 
     @in_turn
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
@@ -233,10 +236,14 @@ def usage_of(message: AIMessage) -> Usage:
 
 def finish_reason_of(message: AIMessage) -> FinishReason:
     """Anything but a cut counts as `stop`: providers have many words for it."""
-    match message.response_metadata.get("finish_reason"):
-        case "length":
-            return "length"
-        case "content_filter":
-            return "content_filter"
-        case _:
-            return "stop"
+    said = message.response_metadata
+    word = next((str(said[key]) for key in _REASONS if said.get(key)), "").lower()
+    # Where a server says it twice, LangChain has joined the two.
+    if word.startswith(_CUT):
+        return "length"
+    return "content_filter" if word.startswith(_FILTERED) else "stop"
+
+
+_REASONS = ("finish_reason", "stop_reason", "done_reason", "status")
+_CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "incomplete")
+_FILTERED = ("content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited")

@@ -148,7 +148,7 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
 
     def _ends(self, parent: UUID | None, returned: str | None = None) -> None:
         if parent is None:
-            self._print(self._calls.answer.finish(returned))
+            self._print(self._calls.finish(returned))
             self._end_line(parent)
 
     def _end_line(self, parent: UUID | None) -> None:

@@ -31,6 +31,9 @@ class ChatProtocol(Protocol):
     takes_plain_text: bool
     """Whether a reply that stayed without any format, after corrections, is the answer."""
 
+    def accepts(self, answer: str) -> bool:
+        """Whether this, read as an answer, may be one."""
+
     def prompt(self, request: ModelRequest[Any], *, must_answer: bool) -> ModelRequest[Any]:
         """The request as the model is to be asked it."""
 

@@ -16,6 +16,7 @@ from callbacks.chunks import chunks_of
 from callbacks.filters.base import AnswerFilter, Reply, TextFilter, understand
 from callbacks.filters.registry import grammar
 from callbacks.handler import TOLD, finish_reason_of
+from callbacks.returned import plain
 from stream.errors import ContentFiltered, IterationLimit, UnreadableReply
 
 MAX_ITERATIONS = 3
@@ -39,10 +40,8 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
         After `max_iterations` rounds of tool calls comes one last call that must answer.
         """
         super().__init__()
-        *layers, name = protocol.split("+")
-        self.protocol = PROTOCOLS[name]
+        self.protocol = PROTOCOLS[protocol.rpartition("+")[2]]
         self.grammar = grammar(protocol)
-        self.plain = grammar("+".join([*layers, "message"]))
         self.max_iterations = max_iterations
         self.corrections = corrections
 
@@ -78,13 +77,16 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
             message = cast("AIMessage", response.result[-1])
             reader = self.grammar()
             answer, action = _read(reader, message)
-            if answer is not None:
+            if answer is not None and self.protocol.accepts(answer):
                 return _answer(message, answer)
+            reason = finish_reason_of(message)
+            if reason == "content_filter":
+                raise ContentFiltered
             calling = self.protocol.calling(message, action, request.tools)
+            if reason == "length":
+                calling = None  # a tool never runs on half an input
             if calling and not must_answer:
                 return calling
-            if finish_reason_of(message) == "content_filter":
-                raise ContentFiltered
             words = self.protocol.answer_now if calling else self.protocol.correction
             objection = self.protocol.objection(message, words)
             prompt = prompt.override(messages=[*prompt.messages, *objection])
@@ -92,8 +94,8 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
             raise IterationLimit
         attempted = isinstance(reader, TextFilter) and reader.attempted
         if self.protocol.takes_plain_text and not attempted:
-            answer, _ = _read(self.plain(), message)
-            if answer and not answer.isspace():
+            answer, _ = _read(plain(reader), message)
+            if answer and not answer.isspace() and self.protocol.accepts(answer):
                 return _answer(message, answer)
         raise UnreadableReply
 

@@ -1,6 +1,8 @@
 """Ways of talking with models that call tools natively."""
 
 import json
+import re
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -10,16 +12,17 @@ from langchain_core.messages import (
     AIMessage,
     AnyMessage,
     HumanMessage,
+    InvalidToolCall,
     SystemMessage,
     ToolCall,
     ToolMessage,
 )
+from langchain_core.messages.tool import tool_call
 
 from agent.protocols.base import Tools
 from callbacks.filters.base import ActionRead
 from callbacks.filters.json_object import join_surrogates
 from callbacks.filters.json_value import parse_json
-from callbacks.handler import finish_reason_of
 
 
 class NativeProtocol(ABC):
@@ -39,6 +42,10 @@ class NativeProtocol(ABC):
         """A message of the conversation, as the model is to see it."""
         return [message]
 
+    def accepts(self, answer: str) -> bool:
+        """Servers that do not know a model's calls send them as text."""
+        return not _CALL.match(answer)
+
     def prompt(self, request: ModelRequest[Any], *, must_answer: bool) -> ModelRequest[Any]:
         messages = [seen for message in request.messages for seen in self.rendered(message)]
         if must_answer:
@@ -52,8 +59,8 @@ class NativeProtocol(ABC):
     def calling(
         self, message: AIMessage, action: ActionRead | None, tools: Tools
     ) -> AIMessage | None:
-        if not message.tool_calls or finish_reason_of(message) == "length":
-            return None  # a tool never runs on half an input, which LangChain makes whole
+        if not message.tool_calls:
+            return None
         # Every call that stays must be answered, and one that could not be read cannot be.
         update = {"tool_calls": [*map(_encodable, message.tool_calls)], "invalid_tool_calls": []}
         return message.model_copy(update=update)
@@ -62,13 +69,25 @@ class NativeProtocol(ABC):
         """Providers want a result for every call, so the words are said as results."""
         text = join_surrogates(message.text)
         calls = [*map(_encodable, message.tool_calls)]
-        ids = [call["id"] for call in (*calls, *message.invalid_tool_calls)]
-        if ids:
-            said = message.model_copy(update={"content": text, "tool_calls": calls})
-            return [said, *(ToolMessage(words, tool_call_id=each or "") for each in ids)]
+        calls += [_unreadable(call) for call in message.invalid_tool_calls]
+        if calls:
+            update = {"content": text, "tool_calls": calls, "invalid_tool_calls": []}
+            said = message.model_copy(update=update)
+            return [said, *(ToolMessage(words, tool_call_id=call["id"]) for call in calls)]
         return [*([AIMessage(text)] if text else []), HumanMessage(words)]
 
 
+_CALL = re.compile(
+    r"""\s*(?:<tool_call|<function|\[TOOL_CALLS\]|<\|python_tag\|>|\{\s*"(?:name|function)"\s*:)"""
+)
+
+
 def _encodable(call: ToolCall) -> ToolCall:
-    """Without halves of surrogate pairs, which could not be sent back."""
-    return {**call, "args": parse_json(json.dumps(call["args"]))}
+    """With an id, and without halves of surrogate pairs, which could not be sent back."""
+    encodable: ToolCall = parse_json(json.dumps(call))
+    return {**encodable, "id": encodable["id"] or f"call_{uuid.uuid4().hex}"}
+
+
+def _unreadable(call: InvalidToolCall) -> ToolCall:
+    """What stands for a call that could not be read, when it is sent back."""
+    return _encodable(tool_call(name=call["name"] or "unknown", args={}, id=call["id"]))

@@ -61,6 +61,9 @@ class TextProtocol(ABC):
         described = "\n".join(map(_described, tools))
         return SYSTEM_PROMPT.format(tools=described or NO_TOOLS, form=self.form)
 
+    def accepts(self, answer: str) -> bool:
+        return True
+
     def prompt(self, request: ModelRequest[Any], *, must_answer: bool) -> ModelRequest[Any]:
         messages = [self._rendered(message) for message in request.messages]
         if must_answer:

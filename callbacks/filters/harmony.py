@@ -50,6 +50,11 @@ class HarmonyFilter:
         self._thoughts = Thoughts()
         self._deltas: list[Delta] = []
 
+    @property
+    def attempted(self) -> bool:
+        """Whether a message has begun, or one was cut off in its header."""
+        return self._take is not HarmonyFilter._header or "<|" in self._head
+
     def feed(self, chunk: Chunk) -> list[Delta]:
         text, thought = chunk.text, chunk.thought
         if self._plain and not thought and "<" not in text and text.isprintable() and text:

@@ -22,7 +22,7 @@ class ThinkFilter:
 
     def __init__(self, inner: AnswerFilter, *, opened: bool = False) -> None:
         """`opened` if the prompt ends with `<think>`; the model may still repeat it."""
-        self._inner = inner
+        self.inner = self._inner = inner
         self._opened = opened
         self._thoughts = Thoughts()
         self._read: _Reader = ThinkFilter._start
@@ -49,6 +49,10 @@ class ThinkFilter:
         else:
             deltas = self._thoughts.feed(held)
         return [*deltas, *self._thoughts.close(), *self._inner.close()]
+
+    def over(self, inner: AnswerFilter) -> "ThinkFilter":
+        """The same layer, over another grammar."""
+        return ThinkFilter(inner, opened=self._opened)
 
     @property
     def attempted(self) -> bool:

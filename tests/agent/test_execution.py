@@ -1,10 +1,12 @@
 """However a run ends: `RunStarted` first, and exactly one end last."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
@@ -368,3 +370,21 @@ async def test_a_slow_log_slows_the_model_and_loses_nothing(upstream, running_he
     upstream.script(Reply(tokens=cut_text(final(answer), 2), coalesce=100))
     async with running_here(log=FailingLog()) as runner:  # each of its writes takes a turn
         assert text_of(await runner.events(await runner.ask())) == answer
+
+
+async def test_an_agent_that_swallows_its_cancellation_is_cancelled(running_here) -> None:
+    began = asyncio.Event()
+
+    class Stubborn:
+        async def ainvoke(self, *_: object, **__: object) -> str:
+            began.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            return "I go on."
+
+    async with running_here() as runner:
+        runner._parts = replace(runner._parts, agent=Stubborn())
+        run = await runner.ask()
+        await began.wait()
+        await runner.cancel(run.id, principal=ME)
+        assert isinstance(await runner.end(run), RunCancelled)

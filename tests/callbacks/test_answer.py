@@ -119,11 +119,6 @@ def test_what_the_agent_returns_retracts(answer, returned: str) -> None:
     assert answer.text == returned
 
 
-def test_half_a_surrogate_pair_is_no_text(answer) -> None:
-    answer.hear(speaker(), [unsure("Hi \ufffd")])
-    assert answer.finish("Hi \ud83d") == [YES]
-
-
 def test_where_nothing_was_said_the_agent_has_the_word(answer) -> None:
     assert answer.finish("Hi") == [sure("Hi")]
     assert Answer().finish(None) == Answer().finish("") == []
@@ -182,10 +177,34 @@ def test_what_is_added_to_a_certain_answer_is_part_of_it(answer) -> None:
     assert answer.finish("Nine. Yours") == [sure(" Yours")]
 
 
-def test_a_certain_answer_that_was_reworded_stays(answer) -> None:
+def test_a_certain_answer_cannot_be_reworded(answer) -> None:
     answer.end(speaker(), [sure("Nine.")], "Nine.")
-    assert answer.finish("9") == []
+    with pytest.raises(UnreadableReply):
+        answer.finish("9")
     assert answer.text == "Nine."
+
+
+def test_white_space_around_it_is_no_other_answer(answer) -> None:
+    answer.end(speaker(), [sure("Nine. ")], "Nine. ")
+    assert answer.finish("Nine.") == []
+
+
+def test_the_finish_reason_is_that_of_who_told_the_answer(answer) -> None:
+    assert answer.finish_reason == "stop"
+    writer, critic = speaker(), speaker()
+    writer.finish_reason = "length"
+    answer.end(writer, [sure("Nin")], "Nin")
+    answer.end(critic, [], "")
+    assert answer.finish_reason == "length"
+
+
+def test_the_finish_reason_is_that_of_the_reply_that_the_agent_returned(answer) -> None:
+    writer, critic = speaker(), speaker()
+    writer.finish_reason = "length"
+    answer.end(writer, [unsure("Nin")], "Nin")
+    answer.end(critic, [unsure("Good.")], "Good.")
+    assert answer.finish("Nin") == [NO, sure("Nin")]
+    assert answer.finish_reason == "length"
 
 
 def test_cut_short_what_was_said_is_kept(answer) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from callbacks.calls import Calls, text_of
+from callbacks.calls import Calls
 from callbacks.filters.base import ActionRead, Chunk, Delta
 from callbacks.filters.json_chat import JsonChatFilter
 from stream.errors import UnreadableReply
@@ -162,5 +162,4 @@ def test_a_model_that_streams_is_not_heard_twice(calls) -> None:
     ],
 )
 def test_the_text_of_content_blocks(calls, content: list, expected: str) -> None:
-    assert text_of(content) == expected
     assert text(calls.feed(call(calls), content)) == expected

@@ -44,6 +44,7 @@ def test_a_token_without_a_message() -> None:
         ([], []),
         (["a", {"type": "text", "text": "b", "index": 0}], [Chunk("a"), Chunk("b")]),
         ([{"type": "text"}], [Chunk()]),
+        ([{"type": "text", "text": 5}], [Chunk()]),
         # LangChain's own blocks.
         ([{"type": "reasoning", "reasoning": "Hm"}], [thought("Hm")]),
         ([{"type": "reasoning"}], [Chunk()]),
@@ -169,7 +170,7 @@ def test_the_responses_api_as_langchain_openai_passes_it_on() -> None:
     for event in events:
         *place, generation = _convert_responses_chunk_to_generation_chunk(event, *place)
         got += chunks_of(generation.message.content, generation.message)
-    assert [chunk for chunk in got if any(chunk)] == [
+    assert [chunk for chunk in got if chunk] == [
         thought("Hm"),
         Chunk(phase="commentary"),
         Chunk("I look."),

@@ -327,3 +327,21 @@ async def test_other_streams_pass_through_unchanged() -> None:
     assert [chunk async for chunk in RunnableGenerator(same).astream("ab", config)] == ["ab"]
     sync_same = RunnableGenerator(lambda chunks: (yield from chunks))
     assert list(sync_same.stream("ab", {"callbacks": [StdoutHandler("json_chat")]})) == ["ab"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, "stop"),
+        ({"finish_reason": "tool_calls"}, "stop"),
+        ({"finish_reason": "lengthlength"}, "length"),
+        ({"finish_reason": "MAX_TOKENS"}, "length"),
+        ({"stop_reason": "max_tokens"}, "length"),
+        ({"done_reason": "length"}, "length"),
+        ({"status": "incomplete"}, "length"),
+        ({"finish_reason": "SAFETY"}, "content_filter"),
+        ({"stop_reason": "refusal"}, "content_filter"),
+    ],
+)
+async def test_every_providers_word_for_it(metadata: dict, reason: str) -> None:
+    assert finish_reason_of(AIMessage("Hi", response_metadata=metadata)) == reason

@@ -12,12 +12,13 @@ from langchain_core.tools import tool
 from agent.build import build_agent, protocol_for
 from agent.models import chat_model
 from agent.protocols.registry import PROTOCOLS, TEXT, is_protocol
+from agent.protocols.tool import final_answer
 from callbacks.chunks import chunks_of
 from callbacks.filters.base import read_reply, understand
 from callbacks.filters.registry import FILTERS, grammar
-from callbacks.filters.tool import ANSWER_TOOL
+from callbacks.filters.tool import ANSWER_ARGUMENT, ANSWER_TOOL
 from callbacks.handler import FinalAnswerHandler
-from stream.errors import IterationLimit, UnreadableReply
+from stream.errors import ContentFiltered, IterationLimit, UnreadableReply
 from stream.events import AnswerDelta, AnswerRetracted
 from tests.agent.models import model_on
 from tests.agent.protocols.speaking import Run, answers, call, calls, run
@@ -202,6 +203,18 @@ def test_not_every_name_is_a_protocol(name: str) -> None:
     assert not is_protocol(name)
 
 
+@everywhere
+def test_a_tool_never_runs_on_half_an_input(upstream, protocol) -> None:
+    tokens = calls(protocol, "echo", "rm /tmp/")[:-1]
+    upstream.script(Reply(tokens=tokens, finish_reason="length"))
+    done = ask(upstream, protocol)
+    assert done.results == []
+    assert done.answer == "Default."
+    upstream.script(Reply(tokens=tokens, finish_reason="content_filter"))
+    with pytest.raises(ContentFiltered):
+        ask(upstream, protocol)
+
+
 # Text
 
 
@@ -269,11 +282,33 @@ def test_an_answer_tool_without_an_answer_is_corrected(upstream, arguments) -> N
 
 
 @pytest.mark.parametrize("protocol", ["tool", "message"])
-def test_a_tool_never_runs_on_half_an_input(upstream, protocol) -> None:
-    upstream.script(Reply(tokens=call(0, "echo", '{"text": "rm /tmp/', 4), finish_reason="length"))
+@pytest.mark.parametrize("broken", [{"id": None}, {"id": "\ud83d"}, {"name": "ec\ud83do"}])
+def test_an_odd_call_is_sent_back_in_order(upstream, protocol, broken) -> None:
+    piece = {"index": 0, "id": broken.get("id", "1"), "type": "function"}
+    function = {"name": broken.get("name", "echo"), "arguments": '{"text": "Hm"}'}
+    upstream.script(Reply(tokens=[{"tool_calls": [piece | {"function": function}]}]))
     done = ask(upstream, protocol)
-    assert done.results == []
     assert done.answer == done.streamed == "Default."
+    (called,) = done.requests[1]["messages"][-2]["tool_calls"]
+    assert called["id"] == done.requests[1]["messages"][-1]["tool_call_id"] != ""
+
+
+CALLS_AS_TEXT = [
+    '<tool_call>{"name": "echo", "arguments": {}}</tool_call>',
+    '[TOOL_CALLS][{"name": "echo", "arguments": {}}]',
+    '<|python_tag|>{"name": "echo"}',
+    ' {"name": "final_answer", "arguments": {"answer": "It is 2."}}',
+    "<function=echo>{}</function>",
+]
+
+
+@pytest.mark.parametrize("protocol", ["tool", "message"])
+@pytest.mark.parametrize("text", CALLS_AS_TEXT)
+def test_a_call_that_a_server_sent_as_text_is_no_answer(upstream, protocol, text) -> None:
+    done = ask(upstream, protocol, [text])
+    assert done.answer == "Default."
+    with pytest.raises(UnreadableReply):
+        ask(upstream, protocol, *[[text]] * 3)
 
 
 @pytest.mark.parametrize("end", ["", "\\", "\\ud83", "\\ud83e", "\\ud83e\\udd", "Ü", "."])
@@ -378,3 +413,9 @@ def test_what_is_streamed_is_what_the_agent_returns_and_never_what_it_runs(
         agent = build_agent(model, tools=TOOLS, protocol=protocol)
         check()
         loop.run(opened.__aexit__(None, None, None))
+
+
+def test_the_answer_tool_says_what_it_is_given() -> None:
+    assert final_answer.invoke({"answer": "Hello."}) == "Hello."
+    assert final_answer.name == ANSWER_TOOL
+    assert list(final_answer.args) == [ANSWER_ARGUMENT]
