@@ -57,8 +57,10 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
 
     def on_chain_end(self, outputs: Any, *, parent_run_id: UUID | None = None, **_: Any) -> None:
         match outputs:
-            case {"messages": [*_, BaseMessage() as last]}:
-                self._ends(parent_run_id, last.text)
+            case {"output": str(text)} | str(text):
+                self._ends(parent_run_id, text)
+            case {"messages": [*_, BaseMessage(text=text)]} | BaseMessage(text=text):
+                self._ends(parent_run_id, str(text))
             case _:
                 self._ends(parent_run_id)
 

@@ -4,6 +4,9 @@ import io
 from uuid import uuid4
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
 from agent.build import build_agent
@@ -149,3 +152,22 @@ class Pieces(io.StringIO):
     def write(self, text: str) -> int:
         self.writes += 1
         return super().write(text)
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        lambda message: message,
+        lambda message: message.text,
+        lambda message: {"output": message.text},
+        lambda message: {"messages": [message]},
+        lambda message: {"other": message},
+    ],
+)
+def test_what_the_agent_returns_counts(capsys, returns) -> None:
+    model = FakeListChatModel(responses=["hello"])
+    (model | RunnableLambda(returns)).invoke("Hi", {"callbacks": [StdoutHandler("message")]})
+    assert capsys.readouterr().out == "hello\n"
+    shouting = model | StrOutputParser() | str.upper
+    shouting.invoke("Hi", {"callbacks": [StdoutHandler("message")]})
+    assert capsys.readouterr().out == "HELLO\n"
