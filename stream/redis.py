@@ -7,8 +7,8 @@ it nothing can be appended, and whoever notices ends the run with `producer_lost
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -31,12 +31,14 @@ MAX_BATCH = 1_000
 MAX_ENTRIES = 100_000
 """Of a run's stream. The oldest are trimmed, and reading there is `Gone`."""
 TIMEOUT = 2.0
-"""Seconds for a command; it is tried again `RETRIES` times."""
+"""Seconds for one attempt at a command."""
 RETRIES = 5
+PATIENCE = 6.0
+"""Seconds for a command with all its attempts, and for one of the connections to be free."""
 CONNECTIONS = 16
-WAIT = 20.0
-"""Seconds for one of the connections to become free."""
 NO_LIMIT = 2**31
+RINGING = 10_000
+"""Milliseconds that a bell is heard."""
 FOLLOWED = 5_000
 """Milliseconds that a follower in one process counts in the others."""
 
@@ -46,23 +48,29 @@ async def open_redis_log(
     url: str, ttl: float, lease: float = 5.0, prefix: str = "lastword"
 ) -> AsyncIterator["RedisLog"]:
     """A log and the tasks that it needs. Opens also when Redis is not there yet."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        timeout=WAIT,
-        max_connections=CONNECTIONS,
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), RETRIES),
-        client_name="lastword",
-        decode_responses=True,
-    )
-    async with Redis.from_pool(pool) as redis:
-        log = RedisLog(redis, ttl, lease, Keys(prefix))
+    # What blocks is on its own, and is not tried again unseen: it is how we know of a fault.
+    async with _connect(url, CONNECTIONS, RETRIES) as redis, _connect(url, 1, 0) as blocking:
+        log = RedisLog(redis, blocking, ttl, lease, Keys(prefix))
         tasks = [asyncio.create_task(work()) for work in log.tasks]
         try:
             yield log
         finally:
             await _end(tasks)
+
+
+def _connect(url: str, connections: int, retries: int) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        timeout=PATIENCE,
+        max_connections=connections,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        client_name="lastword",
+        driver_info=None,  # else each new connection looks it up on the disk
+        decode_responses=True,
+    )
+    return Redis.from_pool(pool)
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -76,13 +84,13 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
 class RedisLog(StreamLog):
     """See `stream.log.StreamLog`. Open it with `open_redis_log`."""
 
-    def __init__(self, redis: Redis, ttl: float, lease: float, keys: Keys) -> None:
+    def __init__(self, redis: Redis, blocking: Redis, ttl: float, lease: float, keys: Keys) -> None:
         """Seconds that an ended run is kept, and after which a silent producer is lost."""
         self._redis = redis
         self._ttl = int(max(ttl, lease) * 1000)  # a run in progress is kept by its lease
         self._keys = keys
         self._leases = Leases(redis, self._keys, self._ttl, int(lease * 1000))
-        self._tails = Tails(redis, self._keys, self._leases.stop)
+        self._tails = Tails(blocking, self._ring, self._keys, self._leases.stop)
         self._create = redis.register_script(scripts.CREATE)
         self._append = redis.register_script(scripts.APPEND)
         self.tasks = (self._tails.run, self._leases.run, self._mark, self._warn)
@@ -105,7 +113,7 @@ class RedisLog(StreamLog):
             lease,
             limit or NO_LIMIT,
         ]
-        with _storage():
+        async with _storage():
             outcome = await self._create(self._keys.of(run), arguments)
         if outcome == "conflict":
             raise Conflict
@@ -114,12 +122,12 @@ class RedisLog(StreamLog):
         self._leases.hold(held)
 
     async def find(self, run_id: str) -> Run | None:
-        with _storage():
+        async with _storage():
             kept = await self._redis.get(self._keys.run(run_id))
         return load_run(kept) if kept else None
 
     async def running(self, principal: str, thread_id: str) -> str | None:
-        with _storage():
+        async with _storage():
             run_id = await self._redis.get(self._keys.thread(principal, thread_id))
         return str(run_id) if run_id else None
 
@@ -145,7 +153,7 @@ class RedisLog(StreamLog):
             MAX_ENTRIES,
             int(ends),
         ]
-        with _storage():
+        async with _storage():
             outcome = await self._append(self._keys.of(run), arguments)
         if outcome == "unknown":
             raise StorageLost
@@ -156,7 +164,7 @@ class RedisLog(StreamLog):
             self._leases.drop(run.id)
 
     async def last(self, run_id: str) -> Entry:
-        with _storage():
+        async with _storage():
             newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
         if not newest:
             raise NotFound("There is no such run, or nothing has been said in it.")
@@ -171,7 +179,7 @@ class RedisLog(StreamLog):
         if not entries and (tail is None or tail.end != place or wait <= 0):
             entries = await self._kept(run_id, place)
         while not entries and (left := until - clock()) > 0:
-            with _storage():
+            async with _storage():
                 tail = await self._tails.join(run_id, place)
             if tail.end <= place:
                 await tail.wait(left)
@@ -186,15 +194,15 @@ class RedisLog(StreamLog):
         return []
 
     async def followed(self, run_id: str) -> bool:
-        with _storage():
+        async with _storage():
             return bool(await self._redis.exists(self._keys.followed(run_id)))
 
     async def stop(self, run_id: str) -> None:
-        with _storage():
+        async with _storage():
             await self._redis.xadd(self._keys.signals, {"run": run_id}, maxlen=10_000)
 
     async def _range(self, run_id: str, place: int) -> list[Entry]:
-        with _storage():
+        async with _storage():
             kept: Any = await self._redis.xrange(
                 self._keys.log(run_id), min=f"(0-{place}", count=MAX_BATCH
             )
@@ -207,13 +215,17 @@ class RedisLog(StreamLog):
 
     async def _check(self, run_id: str, place: int) -> None:
         """That the run is there, and the place in it too."""
-        with _storage():
+        async with _storage():
             newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
             known = newest or await self._redis.exists(self._keys.run(run_id))
         if not known:
             raise NotFound("There is no such run, or it is no longer kept.")
         if place > (_number(newest[0][0]) if newest else 0):
             raise NotACursor
+
+    async def _ring(self, bell: str, run_id: str) -> None:
+        await self._redis.xadd(bell, {"run": run_id}, maxlen=1)
+        await self._redis.pexpire(bell, RINGING)
 
     async def _mark(self) -> None:
         """Tell the producers in other processes that somebody is reading."""
@@ -232,11 +244,12 @@ def _number(entry_id: str) -> int:
     return int(entry_id.partition("-")[2])
 
 
-@contextmanager
-def _storage() -> Iterator[None]:
+@asynccontextmanager
+async def _storage() -> AsyncIterator[None]:
     try:
-        yield
-    except RedisError as error:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except (RedisError, TimeoutError) as error:
         raise StorageLost("The log cannot be reached.") from error
     if (task := asyncio.current_task()) and task.cancelling():
         # redis-py sends with `wait_for`, which swallows a cancellation before Python 3.12.

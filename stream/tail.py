@@ -6,7 +6,7 @@ for a while, so that a thousand followers of a run cost as much as one.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
@@ -26,6 +26,8 @@ IDLE = 2.0
 PAUSE = 0.1
 
 
+OnSignal: TypeAlias = Callable[[str], None]
+Ring: TypeAlias = Callable[[str, str], Awaitable[None]]
 Kept: TypeAlias = tuple[str, dict[str, str]]
 """An entry of a stream, as Redis gives it."""
 
@@ -54,8 +56,7 @@ class Tail:
 
     def wake(self) -> None:
         for reader in self._waiting:
-            if not reader.done():
-                reader.set_result(None)
+            _wake(reader)
 
     @property
     def is_awaited(self) -> bool:
@@ -83,9 +84,13 @@ def _wake(reader: "asyncio.Future[None]") -> None:
 class Tails:
     """All of them. `run` is a task; `connected` says whether Redis answered last."""
 
-    def __init__(self, redis: Redis, keys: Keys, on_signal: Callable[[str], None]) -> None:
-        """Every run id that somebody adds to the signals' stream is given to `on_signal`."""
+    def __init__(self, redis: Redis, ring: Ring, keys: Keys, on_signal: OnSignal) -> None:
+        """Every run id that somebody adds to the signals' stream is given to `on_signal`.
+
+        `redis` is for what blocks; `ring` wakes it, on another connection.
+        """
         self._redis = redis
+        self._ring = ring
         self._keys = keys
         self._on_signal = on_signal
         self._tails: dict[str, Tail] = {}
@@ -106,27 +111,27 @@ class Tails:
             tail = self._tails[run_id] = Tail(place)
             tail.left = asyncio.get_running_loop().time()
             # What blocks does not know of this run yet.
-            await self._redis.xadd(self._bell, {"run": run_id}, maxlen=1)
-            await self._redis.pexpire(self._bell, 10 * BLOCK)
+            await self._ring(self._bell, run_id)
             tail = self._tails.setdefault(run_id, tail)  # it may have been dropped meanwhile
         return tail
 
     async def run(self) -> None:
         while True:
             try:
-                if not self._places:
-                    self._places = {self._keys.signals: await self._newest_signal()}
+                if not self.connected:
+                    await self._connect()
                 await self._round()
-                self.connected = True
             except RedisError:
                 self.connected = False
-                for tail in self._tails.values():
-                    tail.wake()  # their readers ask Redis, and learn what has become of the run
                 await asyncio.sleep(PAUSE)
 
-    async def _newest_signal(self) -> str:
+    async def _connect(self) -> None:
         newest: Any = await self._redis.xrevrange(self._keys.signals, count=1)
-        return str(newest[0][0]) if newest else "0-0"
+        if not self._places:
+            self._places = {self._keys.signals: newest[0][0] if newest else "0-0"}
+        self.connected = True
+        for tail in self._tails.values():
+            tail.wake()  # their readers ask Redis, and learn what has become of the run
 
     async def _round(self) -> None:
         self._drop_idle()
@@ -144,8 +149,7 @@ class Tails:
                     self._on_signal(fields.get("run", ""))
 
     def _grow(self, run_id: str, entries: Sequence[Kept]) -> None:
-        if not (tail := self._tails.get(run_id)):
-            return
+        tail = self._tails[run_id]
         try:
             for entry in entries:
                 tail.add(decoded(entry, tail.end))

@@ -47,6 +47,10 @@ class RedisServer:
             except redis.RedisError:
                 return False
 
+    def has(self, key: str) -> bool:
+        with redis.Redis.from_url(self.url) as client:
+            return bool(client.exists(key))
+
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
         assert self._process

@@ -70,9 +70,11 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def followed(log: RedisLog, after: Cursor = START, run_id: str = RUN.id) -> list[Event]:
+async def followed(
+    log: RedisLog, after: Cursor = START, run_id: str = RUN.id, heartbeat: float = FOREVER
+) -> list[Event]:
     """All events up to the end."""
-    batches = [batch async for batch in follow(log, run_id, after, FOREVER)]
+    batches = [batch async for batch in follow(log, run_id, after, heartbeat)]
     return [entry.event for batch in batches for entry in batch]
 
 
