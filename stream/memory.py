@@ -11,6 +11,7 @@ from typing import Any
 from stream.errors import NotFound
 from stream.events import Event
 from stream.log import Cursor, Entry, NotACursor, Run, StreamLog, is_end, position
+from stream.waiting import Waiting
 
 MAX_BATCH = 1_000
 """Entries in one read. A long replay comes in slices, and others get their turn."""
@@ -25,7 +26,7 @@ class _Kept:
     run: Run
     size: int
     events: list[Event] = field(default_factory=list)
-    readers: set[asyncio.Future[None]] = field(default_factory=set)
+    readers: Waiting = field(default_factory=Waiting)
     ended: float = math.inf
 
 
@@ -64,10 +65,7 @@ class MemoryLog(StreamLog):
         if is_end(events[-1]):
             kept.ended = self._clock()
             self._ended.append(run_id)
-        for reader in kept.readers:
-            if not reader.done():
-                reader.set_result(None)
-        kept.readers.clear()
+        kept.readers.wake()
 
     async def last(self, run_id: str) -> Entry:
         if not (events := self._kept(run_id).events):
@@ -78,7 +76,7 @@ class MemoryLog(StreamLog):
         kept = self._kept(run_id)
         start = _position(after, len(kept.events))
         if start >= len(kept.events) and wait > 0:
-            await _wait_for_append(kept, wait)
+            await kept.readers.wait(wait)
         batch = kept.events[start : start + MAX_BATCH]
         if len(batch) == MAX_BATCH:
             await asyncio.sleep(0)
@@ -121,21 +119,3 @@ def _position(cursor: Cursor, events: int) -> int:
     if (place := position(cursor)) > events:
         raise NotACursor
     return place
-
-
-async def _wait_for_append(kept: _Kept, wait: float) -> None:
-    """A future per waiting reader: cheaper than a condition, and no task."""
-    loop = asyncio.get_running_loop()
-    reader: asyncio.Future[None] = loop.create_future()
-    kept.readers.add(reader)
-    timer = loop.call_later(wait, _wake, reader)
-    try:
-        await reader
-    finally:
-        timer.cancel()
-        kept.readers.discard(reader)
-
-
-def _wake(reader: asyncio.Future[None]) -> None:
-    if not reader.done():
-        reader.set_result(None)

@@ -16,6 +16,7 @@ from stream.codec import load_events
 from stream.errors import Gone, LastwordError
 from stream.log import Cursor, Entry, is_end
 from stream.redis_scripts import Keys
+from stream.waiting import Waiting
 
 WINDOW = 1_000
 """Entries of a run that are kept for its followers; who is further behind asks Redis."""
@@ -38,7 +39,7 @@ class Tail:
     def __init__(self, at: int) -> None:
         self.begin = self.end = at
         self._entries: list[Entry] = []
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting = Waiting()
         self.left = 0.0
 
     def after(self, place: int, most: int) -> list[Entry]:
@@ -55,8 +56,7 @@ class Tail:
         self.wake()
 
     def wake(self) -> None:
-        for reader in self._waiting:
-            _wake(reader)
+        self._waiting.wake()
 
     @property
     def is_awaited(self) -> bool:
@@ -64,21 +64,10 @@ class Tail:
 
     async def wait(self, seconds: float) -> None:
         """Until something was added, or something happened to the connection."""
-        loop = asyncio.get_running_loop()
-        reader: asyncio.Future[None] = loop.create_future()
-        self._waiting.add(reader)
-        timer = loop.call_later(seconds, _wake, reader)
         try:
-            await reader
+            await self._waiting.wait(seconds)
         finally:
-            timer.cancel()
-            self._waiting.discard(reader)
-            self.left = loop.time()
-
-
-def _wake(reader: "asyncio.Future[None]") -> None:
-    if not reader.done():
-        reader.set_result(None)
+            self.left = asyncio.get_running_loop().time()
 
 
 class Tails:

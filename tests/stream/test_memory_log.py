@@ -163,4 +163,4 @@ async def test_no_reader_is_left_behind(log) -> None:
     await create(log, "run")
     assert await log.read("run", (await log.last("run")).cursor, 0.001) == []
     assert (await log.read("run", START, 0.001)) != []
-    assert log._runs["run"].readers == set()
+    assert log._runs["run"].readers._readers == set()
