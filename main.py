@@ -219,9 +219,9 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="lastword", description="Serve a LangChain agent.")
     commands = parser.add_subparsers(dest="command")
-    parser.add_argument("--workers", type=int, default=1, help="processes that serve")
+    parser.add_argument("--workers", type=_at_least_one, default=1, help="processes that serve")
     serve_command = commands.add_parser("serve", help="start the server (the default)")
-    serve_command.add_argument("--workers", type=int, default=argparse.SUPPRESS)
+    serve_command.add_argument("--workers", type=_at_least_one, default=argparse.SUPPRESS)
     chat_command = commands.add_parser("chat", help="talk in the terminal")
     ask_command = commands.add_parser("ask", help="print one answer and nothing else")
     ask_command.add_argument("text", nargs="?", help="the question; standard input if missing")
@@ -255,7 +255,19 @@ def _explained(error: ValidationError) -> Iterator[str]:
     """Which settings are wrong, without their values: one of them may be a key."""
     for each in error.errors(include_input=False, include_url=False, include_context=False):
         message = each["msg"].removeprefix("Value error, ")
-        yield f"{PREFIX}{str(each['loc'][0]).upper()}: {message}" if each["loc"] else message
+        yield f"{_variable(str(each['loc'][0]))}: {message}" if each["loc"] else message
+
+
+def _variable(name: str) -> str:
+    """The environment's name for a setting, which pydantic gives as it found it."""
+    aliases = {field.validation_alias for field in Settings.model_fields.values()}
+    return name if name in aliases else f"{PREFIX}{name.upper()}"
+
+
+def _at_least_one(argument: str) -> int:
+    if not argument.isdecimal() or int(argument) < 1:
+        raise argparse.ArgumentTypeError("use a number from 1 on")
+    return int(argument)
 
 
 def _decoded(argument: str) -> str:

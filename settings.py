@@ -75,6 +75,13 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("use redis://host:port")
+        return value
+
     @model_validator(mode="after")
     def _no_misspelling(self) -> Self:
         """A setting that nobody reads would leave the server other than its owner believes."""

@@ -263,6 +263,13 @@ def test_serve_in_process(
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.parametrize("workers", ["0", "-1", "two"])
+def test_there_is_at_least_one_worker(workers: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.cli(["--workers", workers])
+    assert "use a number from 1 on" in capfd.readouterr().err
+
+
 def test_several_workers_need_a_log_that_they_share(env: pytest.MonkeyPatch) -> None:
     env.setenv("WEB_CONCURRENCY", "2")
     vars(main).pop("app", None)
@@ -385,6 +392,7 @@ def test_the_app_does_not_quote_a_wrong_setting(env: pytest.MonkeyPatch) -> None
     [
         ("LASTWORD_PROT", "s3cret", "LASTWORD_PROT is not a setting of Lastword"),
         ("LASTWORD_PORT", "s3cret", "LASTWORD_PORT: Input should be a valid integer, .*"),
+        ("REDIS_URL", "s3cret", "REDIS_URL: use redis://host:port"),
         ("LASTWORD_MODEL", "nonsense", "'nonsense' is not a model's name: use .*"),
         ("LASTWORD_MODEL", "openai:", "'openai:' is not a model's name: use .*"),
         ("LASTWORD_TOOLS", "nonsense", "'nonsense' is neither a tool .*"),

@@ -57,4 +57,4 @@ class Eager(AppendOnly):
 
 
 MODES: Mapping[str, type[AppendOnly]] = {"exact": AppendOnly, "eager": Eager}
-"""By the names that `ANSWER_MODE` has for them."""
+"""By the names that `LASTWORD_ANSWER_MODE` has for them."""

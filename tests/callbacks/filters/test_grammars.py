@@ -119,7 +119,7 @@ def attempted(name, pieces):
 
 def test_these_are_written_out_as_text():
     text = {name for name in FILTERS if isinstance(grammar(name)(), TextFilter)}
-    assert text == {*FORMATS, "json_chat", "structured_chat"}
+    assert text == {*FORMATS, "json_chat", "structured_chat", "harmony"}
     assert not attempted("think+message", ["<think>Action: f</think>"])
 
 
