@@ -30,8 +30,7 @@ class StdoutHandler(WantsTokens, BaseCallbackHandler):
     run_inline = True
     raise_error = True
 
-    # `format` hides a builtin, and is the word that users know.
-    def __init__(self, format: str = "tool", file: TextIO | None = None) -> None:  # noqa: A002
+    def __init__(self, format: str = "tool", file: TextIO | None = None) -> None:
         """`format` is the name of a `grammar`: how the agent talks. `tool` is `build_agent`'s.
 
         `file` is where to print, stdout by default.

@@ -90,7 +90,7 @@ async def _on_ours(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)  # noqa: S101  for the type checker
     if error.status_code == 400:  # FastAPI could not read the body at all
         return problem(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
     kind = _BY_STATUS.get(error.status_code, BadRequest)
@@ -110,7 +110,7 @@ def _allowed(request: Request) -> Iterator[str]:
 
 async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     """Names at most five fields, and never repeats the input: it may be large, or a secret."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+    assert isinstance(error, RequestValidationError)  # noqa: S101  for the type checker
     errors = [
         {"field": _field(each["loc"]), "message": _message(each)}
         for each in error.errors()[:MAX_REPORTED]

@@ -86,7 +86,7 @@ def configured(app: FastAPI | str, host: str, port: int, **options: Any) -> uvic
 
 def announce(host: str, port: int) -> None:
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201
+    print(f"Page  {address}/\nAPI   {address}/chat\nDocs  {address}/docs", flush=True)  # noqa: T201  for whoever started it
 
 
 def workers_asked_for(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

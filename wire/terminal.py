@@ -31,7 +31,7 @@ async def ask(runner: Runner, question: str, *, raw: bool = False) -> int:
         run = await runner.start(request, principal=PRINCIPAL)
         end = await _show(runner, run, screen)
     except LastwordError as error:
-        print(error.message, file=sys.stderr)  # noqa: T201
+        print(error.message, file=sys.stderr)  # noqa: T201  it is the terminal
         return 1
     except BrokenPipeError:  # `ask | head`: who reads has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -27,7 +27,7 @@ from tests.replies import blob, final
         ("harmony", "<|channel|>final<|message|>Hello", "Hello"),
     ],
 )
-def test_an_answer(format: str, returned: str, answer: str) -> None:  # noqa: A002  the field's word
+def test_an_answer(format: str, returned: str, answer: str) -> None:
     assert answer_in(returned, grammar(format)) == answer
 
 
@@ -44,6 +44,6 @@ def test_an_answer(format: str, returned: str, answer: str) -> None:  # noqa: A0
         ("harmony", "<|channel|>ana"),
     ],
 )
-def test_a_reply_without_one(format: str, returned: str) -> None:  # noqa: A002  the field's word
+def test_a_reply_without_one(format: str, returned: str) -> None:
     with pytest.raises(UnreadableReply):
         answer_in(returned, grammar(format))

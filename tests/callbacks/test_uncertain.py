@@ -53,7 +53,7 @@ def call(name: str, *args: str, index: int = 0) -> list[Token]:
     return [{"content": None, "tool_calls": [piece]} for piece in (begin, *rest)]
 
 
-async def events_of(model, format: str, *others) -> list[Event]:  # noqa: A002
+async def events_of(model, format: str, *others) -> list[Event]:
     """What a run of LangChain's own agent puts into the queue."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
     handler = FinalAnswerHandler(queue, grammar(format))
@@ -135,7 +135,7 @@ async def test_reasoning_of_another_kind_is_left_alone(upstream) -> None:
         ("structured", [AnswerDelta("Well.")]),
     ],
 )
-async def test_a_model_that_does_not_stream_is_heard_whole(upstream, format: str, expected) -> None:  # noqa: A002
+async def test_a_model_that_does_not_stream_is_heard_whole(upstream, format: str, expected) -> None:
     function = {"name": "final_answer", "arguments": '{"answer": "Well."}'}
     calls = [{"id": "call_0", "type": "function", "function": function}]
     upstream.script(Reply(tokens=["So:", {"tool_calls": calls}]))

@@ -56,7 +56,7 @@ class Ran:
         return [event.name for event in self.events if isinstance(event, ToolStarted)]
 
 
-async def ask(agent: Any, format: str = "message", size: int = 256) -> Ran:  # noqa: A002
+async def ask(agent: Any, format: str = "message", size: int = 256) -> Ran:
     """Asks, and holds that the answer is exactly what was returned."""
     ran = await attempt(agent, format, size)
     if ran.error:
@@ -68,7 +68,7 @@ async def ask(agent: Any, format: str = "message", size: int = 256) -> Ran:  # n
     return ran
 
 
-async def attempt(agent: Any, format: str = "message", size: int = 256) -> Ran:  # noqa: A002
+async def attempt(agent: Any, format: str = "message", size: int = 256) -> Ran:
     queue: asyncio.Queue[Event] = asyncio.Queue(size)
     handler = FinalAnswerHandler(queue, grammar(format))
     ran = Ran([])

@@ -17,7 +17,7 @@ from tests.replies import Gate, final
 pytestmark = pytest.mark.anyio
 
 
-async def cut_short(upstream, agent, format: str, text: str, *, keep: bool = True) -> list:  # noqa: A002
+async def cut_short(upstream, agent, format: str, text: str, *, keep: bool = True) -> list:
     """The events of a run that is cancelled when this much was said."""
     queue: asyncio.Queue = asyncio.Queue()
     handler = FinalAnswerHandler(queue, grammar(format))

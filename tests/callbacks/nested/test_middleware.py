@@ -124,7 +124,7 @@ class Rewording(AgentMiddleware):
 
 
 @pytest.mark.parametrize("format", ["message", "json_chat"])
-async def test_middleware_that_adds_to_the_answer(upstream, format: str) -> None:  # noqa: A002
+async def test_middleware_that_adds_to_the_answer(upstream, format: str) -> None:
     upstream.say(final("Nine.") if format == "json_chat" else "Nine.")
     async with model_on(upstream) as model:
         ran = await ask(create_agent(model, middleware=[Rewording(), Speak(format)]), format)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 class Printed(StdoutHandler):
     """Remembers what it has printed."""
 
-    def __init__(self, format: str = "message") -> None:  # noqa: A002
+    def __init__(self, format: str = "message") -> None:
         self.printed = io.StringIO()
         super().__init__(format, self.printed)
 

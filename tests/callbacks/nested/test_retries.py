@@ -17,7 +17,7 @@ ANSWER = "Nine is three squared,\nas everybody knows."
 BROKEN = ["reset", "eof", "end"]
 
 
-def text_in(format: str, text: str) -> str:  # noqa: A002
+def text_in(format: str, text: str) -> str:
     return final(text) if format == "json_chat" else text
 
 
@@ -34,12 +34,12 @@ def falling_back(model, **options):
     return ModelFallbackMiddleware(model, model)
 
 
-def agent_of(model, middleware, format: str):  # noqa: A002
+def agent_of(model, middleware, format: str):
     speak = [Speak("json_chat")] if format == "json_chat" else []
     return create_agent(model, middleware=[*speak, middleware])
 
 
-def chain_of(model, again, format: str):  # noqa: A002
+def chain_of(model, again, format: str):
     """A plain chain that tries again by itself, and returns the answer or the raw message."""
     return RunnableLambda(lambda _: "Hi") | again(model)
 
@@ -55,7 +55,7 @@ def with_fallbacks(model):
 @pytest.mark.parametrize("how", BROKEN)
 @pytest.mark.parametrize("format", ["json_chat", "message"])
 @pytest.mark.parametrize("again", [retrying, falling_back])
-async def test_the_answer_goes_on_where_it_broke(upstream, again, format, how) -> None:  # noqa: A002
+async def test_the_answer_goes_on_where_it_broke(upstream, again, format, how) -> None:
     whole = text_in(format, ANSWER)
     start = whole.index("Nine")
     for sent in (start + 25, start + 12):  # the second one breaks before it has caught up
@@ -86,7 +86,7 @@ async def test_wherever_it_broke(upstream, sent: int) -> None:
 
 @pytest.mark.parametrize("format", ["json_chat", "message"])
 @pytest.mark.parametrize("again", [with_retry, with_fallbacks])
-async def test_a_chain_that_tries_again(upstream, again, format: str) -> None:  # noqa: A002
+async def test_a_chain_that_tries_again(upstream, again, format: str) -> None:
     whole = text_in(format, ANSWER)
     breaks(upstream, whole, whole.index("Nine") + 10)
     upstream.say(whole)
