@@ -103,7 +103,7 @@ class Execution:
                 return RunCompleted(handler.finish_reason, handler.usage)
         except asyncio.CancelledError:
             pass
-        except Exception as error:  # noqa: BLE001  every failure ends the run with its code
+        except Exception as error:  # noqa: BLE001  models and tools raise anything; the run must end
             if not self._stopping:  # else it is what a library makes of being cancelled
                 return report(self.run, error).as_event()
         if self._stopped_for:
@@ -146,7 +146,7 @@ class Execution:
         exchange = Exchange(self.run.question, answer)
         try:
             await self._parts.memory.add(self.run.principal, self.run.thread_id, exchange)
-        except Exception as error:  # noqa: BLE001  the last word must be said, whatever happens
+        except Exception as error:  # noqa: BLE001  else the run would never say its end
             return report(self.run, error).as_event()
         return end
 
@@ -165,7 +165,7 @@ class Execution:
     async def _append(self, batch: list[Event]) -> bool:
         try:
             await self._parts.log.append(self.run.id, batch)
-        except Exception as error:  # noqa: BLE001  whatever the storage raises
+        except Exception as error:  # noqa: BLE001  else the queue fills, and the run hangs
             report(self.run, error)
             self.stop(StorageLost())
             return False

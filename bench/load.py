@@ -37,7 +37,7 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.started = now_us()
-        transport.write(self.request)  # type: ignore[attr-defined]  # asyncio types it as BaseTransport
+        transport.write(self.request)  # type: ignore[attr-defined]  # the base class has no `write`
 
     def data_received(self, data: bytes) -> None:
         self.ok = self.ok or data.startswith(b"HTTP/1.1 200")

@@ -54,7 +54,8 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
             try:
                 prompt = calls.send(handler(prompt))
             except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]  # a generator's return value
+                answer: AIMessage = done.value
+                return answer
 
     async def awrap_model_call(
         self, request: _Request, handler: Callable[[_Request], Awaitable[_Response]]
@@ -66,7 +67,8 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
             try:
                 prompt = calls.send(response)
             except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]  # a generator's return value
+                answer: AIMessage = done.value
+                return answer
 
     def _until_readable(self, request: _Request) -> Generator[_Request, _Response, AIMessage]:
         """Prompts out, replies in, until one can be read. Sync and async runs share it."""

@@ -23,7 +23,7 @@ class ToolErrors(AgentMiddleware[AgentState[Any], Any]):
     ) -> _Result:
         try:
             return handler(request)
-        except Exception as error:  # noqa: BLE001  tools are other people's code
+        except Exception as error:  # noqa: BLE001  tools may raise anything; the model is told
             return _failed(request, error)
 
     async def awrap_tool_call(
@@ -31,7 +31,7 @@ class ToolErrors(AgentMiddleware[AgentState[Any], Any]):
     ) -> _Result:
         try:
             return await handler(request)
-        except Exception as error:  # noqa: BLE001  tools are other people's code
+        except Exception as error:  # noqa: BLE001  tools may raise anything; the model is told
             return _failed(request, error)
 
 

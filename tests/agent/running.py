@@ -57,7 +57,7 @@ class Ran(Runner):
 async def until(condition: Callable[[], Any]) -> None:
     """Give the others their turns until something holds."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  the condition is about other people's objects
+        while not condition():  # noqa: ASYNC110  nothing signals what tests wait for
             await asyncio.sleep(0)
 
 

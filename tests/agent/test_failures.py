@@ -86,7 +86,7 @@ async def test_what_an_upstream_does(upstream, monkeypatch, reply, code: str) ->
         monkeypatch.setattr(models, "BETWEEN_TOKENS_TIMEOUT", 0.05)
     upstream.default = lambda _: reply
     async with model_on(upstream) as model:
-        with pytest.raises(Exception) as caught:  # noqa: PT011  each SDK's own
+        with pytest.raises(Exception) as caught:  # noqa: PT011  which one is not promised, only its code
             await build_agent(model).ainvoke({"messages": "Hi"})
     failure = as_failure(caught.value)
     assert failure.code == code

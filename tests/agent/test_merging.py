@@ -34,7 +34,7 @@ def more(index: int, arguments: str) -> dict:
     return frame(tool_calls=[call(index, arguments)])
 
 
-def begin(index: int, arguments: str = "", id: str = "a") -> dict:  # noqa: A002  the field's name
+def begin(index: int, arguments: str = "", id: str = "a") -> dict:  # noqa: A002  OpenAI's name for the field
     return frame(tool_calls=[call(index, arguments, id=id, name="t", type="function")])
 
 

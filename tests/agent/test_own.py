@@ -87,7 +87,7 @@ class Tuned(RunnableSerializable[Any, str]):
     model: str = "own"
     temperature: float = 0.5
 
-    def invoke(self, input, config=None, **_) -> str:  # noqa: A002  LangChain's name
+    def invoke(self, input, config=None, **_) -> str:  # noqa: A002  overrides LangChain's method
         assert config
         return f"{self.model} {self.temperature} {config['configurable'].get('thread_id')}"
 
@@ -117,7 +117,7 @@ async def test_it_takes_no_more_than_it_declares(own) -> None:
 
 @dataclass
 class AsDataclass:
-    user: "Nobody | str" = "nobody"  # noqa: F821  as a name that only type checkers know
+    user: "Nobody | str" = "nobody"  # noqa: F821  unresolvable on purpose
     temperature: float = 0.5
 
 

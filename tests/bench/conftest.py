@@ -6,7 +6,7 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what the servers in comparison import when imported
-    import bench.fidelity.servers  # noqa: F401  before the tests do
+    import bench.fidelity.servers  # noqa: F401  imported for its warnings
 
 
 @pytest.fixture

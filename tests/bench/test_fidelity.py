@@ -115,7 +115,7 @@ class Script(BaseChatModel):
         return self
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError
+        raise NotImplementedError  # LangChain wants it defined; only the async one is called
 
     async def _astream(
         self, messages: list[BaseMessage], *_: Any, **__: Any

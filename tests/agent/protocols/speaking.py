@@ -58,9 +58,9 @@ class Run:
         self.results = [m.text for m in self.messages if isinstance(m, ToolMessage)]
         self.events = events
         acted = [n for n, event in enumerate(events) if isinstance(event, ToolStarted)]
-        self.streamed = understand(events).answer  # type: ignore[arg-type]  # skips other events
+        self.streamed = understand(events).answer
         before = events[: acted[-1]] if acted else []
-        self.streamed_before_acting = understand(before).answer  # type: ignore[arg-type]  # the same
+        self.streamed_before_acting = understand(before).answer
 
 
 async def run(

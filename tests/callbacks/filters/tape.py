@@ -40,7 +40,7 @@ def phase(name: str) -> Tape:
     return tape(Chunk(phase=name))
 
 
-def call(at: int | str | None, name: str = "", args: str = "", id: str = "") -> Tape:  # noqa: A002  as providers call it
+def call(at: int | str | None, name: str = "", args: str = "", id: str = "") -> Tape:  # noqa: A002  named as CallDelta
     return tape(Chunk(calls=(CallDelta(at, name, args, id),)))
 
 

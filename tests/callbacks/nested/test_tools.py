@@ -104,7 +104,7 @@ class Rewriting(BaseRetriever):
         return [Document((await self.model.ainvoke(query, config)).text)]
 
     def _get_relevant_documents(self, query, *, run_manager) -> list[Document]:
-        raise NotImplementedError
+        raise NotImplementedError  # LangChain wants it defined; only the async one is called
 
 
 async def test_a_retriever_as_a_tool(upstream) -> None:
