@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from agent import models, tuning
 from agent.build import build_agent, protocol_for
+from agent.call_settings import HINTS
 from agent.execution import Parts
 from agent.load import UnknownAgent
 from agent.memory import Memory
@@ -52,6 +53,8 @@ from wire.server import (
 
 ROUTERS = (chat.router, runs.router, status.router, page.router)
 DEFAULT_OWN_PROTOCOL = "message"
+TAKE_HINTS = (models.OFFLINE, "openai")
+"""Providers whose SDKs do not mind what they do not know."""
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 
@@ -71,7 +74,9 @@ class Made(NamedTuple):
 
     async def prepare(self) -> Collection[str]:
         """Returns what a request may change. An agent that an async function makes is made now."""
-        return await self.agent.prepare() if isinstance(self.agent, OwnAgent) else SETTINGS
+        if isinstance(self.agent, OwnAgent):
+            return await self.agent.prepare()
+        return SETTINGS if _provider(self.models[0]) in TAKE_HINTS else SETTINGS - HINTS
 
 
 def model_name(settings: Settings) -> str:
@@ -150,6 +155,7 @@ async def open_runner(
         )
         policy = Policy(
             models=made.models,
+            model=made.models[0] if made.model else None,
             max_runs=settings.max_runs,
             on_disconnect=settings.on_disconnect,
             heartbeat=settings.heartbeat,

@@ -1,11 +1,14 @@
 """What one request may change about its model calls."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import AgentState
+
+HINTS = frozenset({"seed", "user"})
+"""What a model may ignore, and so may be left out where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,13 @@ class CallSettings:
 
     model: str | None = None
     temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    user: str | None = None
+
+    def only(self, names: Collection[str]) -> "CallSettings":
+        """Without the hints that are not among these names: they promise nothing."""
+        return replace(self, **dict.fromkeys(HINTS - set(names), None))
 
     def given(self) -> dict[str, Any]:
         """The settings as keyword arguments of a model call."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from agent.call_settings import CallSettings
 from agent.failures import as_failure
 from agent.memory import Exchange, Memory
 from agent.own import SETTINGS, Agent, answer_of
+from agent.request import RunRequest, exchanges
 from callbacks.filters.base import AnswerFilter
+from callbacks.filters.stops import StopAt, until_first
 from callbacks.handler import QUEUE_SIZE, FinalAnswerHandler, drain
 from stream.errors import (
     Internal,
@@ -52,16 +53,16 @@ class Execution:
     def __init__(
         self,
         run: Run,
+        request: RunRequest,
         parts: Parts,
-        settings: CallSettings,
         on_release: Callable[[Run, RunEnded], None],
     ) -> None:
         """`on_release` is called when the run is decided, just before its end can be read."""
         self.run = run
         self.ended = asyncio.Event()
         self.end: RunEnded | None = None
+        self._request = request
         self._parts = parts
-        self._settings = settings
         self._on_release = on_release
         self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_SIZE)
         self._stopping = False
@@ -85,7 +86,7 @@ class Execution:
         # A task that is cancelled before its first step would never say its last word,
         # so it is only from here on that `stop` cancels it.
         self._answering = asyncio.current_task()
-        handler = FinalAnswerHandler(self._queue, self._parts.grammar)
+        handler = FinalAnswerHandler(self._queue, self._grammar())
         self.end = await self._outcome(handler)
         cancelled = isinstance(self.end, RunCancelled)
         if not isinstance(self.end, RunCompleted):
@@ -114,11 +115,19 @@ class Execution:
         deadline = asyncio.timeout(self._parts.timeout)
         try:
             async with deadline:
-                await self._finish(handler, answer_of(await self._call(handler)))
+                await self._finish(handler, self._cut(answer_of(await self._call(handler))))
         except TimeoutError:
             if deadline.expired():
                 raise RunTimeout from None
             raise
+
+    def _grammar(self) -> Callable[[], AnswerFilter]:
+        if not (stop := self._request.stop):
+            return self._parts.grammar
+        return lambda: StopAt(self._parts.grammar(), stop)
+
+    def _cut(self, answer: str | None) -> str | None:
+        return None if answer is None else until_first(self._request.stop, answer)
 
     async def _finish(self, handler: FinalAnswerHandler, answer: str | None) -> None:
         await handler.finish(answer)
@@ -133,19 +142,26 @@ class Execution:
                 # A graph with a checkpointer wants one. The memory is ours: each run is new to it.
                 "configurable": {"thread_id": self.run.id},
             },
-            context=self._settings,
+            context=self._request.settings,
         )
 
     async def _messages(self) -> list[dict[str, str]]:
-        """The conversation as the agent takes it: what is remembered, and the question."""
-        history = await self._parts.memory.load(self.run.principal, self.run.thread_id)
-        remembered = [message for exchange in history for message in exchange.messages()]
-        return [*remembered, {"role": "user", "content": self.run.question}]
+        """The conversation as the agent takes it: what came before, and the question."""
+        if (given := self._request.history) is not None:
+            before = [{"role": role, "content": content} for role, content in given]
+        else:
+            history = await self._parts.memory.load(self.run.principal, self.run.thread_id)
+            before = [message for exchange in history for message in exchange.messages()]
+        return [*before, {"role": "user", "content": self.run.question}]
 
     async def _remember(self, answer: str, end: RunEnded) -> RunEnded:
+        if not self._request.is_remembered:
+            return end
         exchange = Exchange(self.run.question, answer)
+        given = self._request.history
+        before = None if given is None else exchanges(given)
         try:
-            await self._parts.memory.add(self.run.principal, self.run.thread_id, exchange)
+            await self._parts.memory.add(self.run.principal, self.run.thread_id, exchange, before)
         except Exception as error:  # noqa: BLE001  else the run would never say its end
             return report(self.run, error).as_event()
         return end

@@ -5,7 +5,7 @@ formats are the business of one run and are not kept. Threads are filed under
 who they belong to, so nobody can name another's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -50,11 +50,22 @@ class Memory:
             values = kept.checkpoint["channel_values"][_CHANNEL] if kept else []
             return [Exchange(*pair) for pair in values][-self._window :] if self._window else []
 
-    async def add(self, principal: str, thread_id: str, exchange: Exchange) -> None:
-        """Remember an exchange. The caller sees to it that a thread has one run at a time."""
+    async def add(
+        self,
+        principal: str,
+        thread_id: str,
+        exchange: Exchange,
+        before: Sequence[Exchange] | None = None,
+    ) -> None:
+        """Remember an exchange. The caller sees to it that a thread has one run at a time.
+
+        `before` is what came before it, if somebody knows better than the memory.
+        """
         if not self._window:
             return
-        window = [*await self.load(principal, thread_id), exchange][-self._window :]
+        if before is None:
+            before = await self.load(principal, thread_id)
+        window = [*before, exchange][-self._window :]
         checkpoint = empty_checkpoint()
         checkpoint["id"] = _ONE_ROW
         checkpoint["channel_values"] = {_CHANNEL: [list(pair) for pair in window]}

@@ -12,11 +12,13 @@ from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messag
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from agent.call_settings import CallSettings
+from agent.call_settings import HINTS, CallSettings
 from agent.load import load, made_by
 from stream.errors import Internal
 
 SETTINGS = frozenset(field.name for field in fields(CallSettings))
+TAKEN = SETTINGS - HINTS
+"""What may reach one's own agent. Its `user` would be something else than a client's hint."""
 
 
 class Agent(Protocol):
@@ -42,8 +44,8 @@ class OwnAgent:
         """Returns what of `CallSettings` the runnable takes. Raises `UnknownAgent`."""
         if not isinstance(self._found, Runnable):
             self._found = await made_by(self._found, self._name)
-        self._fields = SETTINGS & {spec.id for spec in self._found.config_specs}
-        self._in_context = SETTINGS & _fields(getattr(self._found, "context_schema", None))
+        self._fields = TAKEN & {spec.id for spec in self._found.config_specs}
+        self._in_context = TAKEN & _fields(getattr(self._found, "context_schema", None))
         return self._fields | self._in_context
 
     async def ainvoke(

@@ -7,13 +7,13 @@ one run at a time on a thread, what happens when the last reader leaves.
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
-from dataclasses import dataclass, field
-from typing import Literal, Self, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
-from agent.call_settings import CallSettings
 from agent.execution import Execution, Parts
 from agent.memory import Exchange
 from agent.metrics import Metrics
+from agent.request import OnConflict, OnDisconnect, RunRequest
 from stream.errors import (
     BadRequest,
     Busy,
@@ -27,25 +27,11 @@ from stream.events import RunEnded, RunStarted
 from stream.log import START, Cursor, Entry, Run, follow, is_over
 from stream.transcript import Transcript
 
-OnDisconnect: TypeAlias = Literal["continue", "cancel"] | float
-"""What a run does without a reader: goes on, ends at once, or ends after so many seconds."""
 ARRIVAL = 10.0
 """Seconds in which the first reader must come."""
 _GRACE = {"continue": None, "cancel": 0.0}
-OnConflict: TypeAlias = Literal["reject", "interrupt"]
 Thread: TypeAlias = tuple[str, str]
 """Whose, and which."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """A question, already checked by the wire that brought it."""
-
-    text: str
-    thread_id: str | None = None
-    settings: CallSettings = field(default_factory=CallSettings)
-    on_disconnect: OnDisconnect | None = None  # None: as the server is set
-    on_conflict: OnConflict = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +39,9 @@ class Policy:
     """What a server allows. `heartbeat` is how many seconds a follower hears nothing at most."""
 
     models: Collection[str] = ()
+    """That a request may name."""
+    model: str | None = None
+    """What runs that name none have, if that is known."""
     max_runs: int = 100
     on_disconnect: OnDisconnect = 10.0
     heartbeat: float = 15.0
@@ -138,15 +127,16 @@ class Runner:
 
     async def start(self, request: RunRequest, *, principal: str) -> Run:
         """Start a run. Raises `BadRequest`, `Conflict`, `Busy`, `ServerShutdown`."""
-        self._check(request.settings)
+        request = self._checked(request)
         thread = (principal, request.thread_id or secrets.token_hex(16))
         await self._make_room(thread, request.on_conflict)
         if self._closing:
             raise ServerShutdown
         if len(self._threads) >= self._policy.max_runs:
             raise Busy(retry_after=1)
-        run = Run(secrets.token_hex(16), thread[1], principal, request.text)
-        execution = Execution(run, self._parts, request.settings, self._release)
+        model = request.settings.model or self._policy.model
+        run = Run(secrets.token_hex(16), thread[1], principal, request.text, model)
+        execution = Execution(run, request, self._parts, self._release)
         self._threads[thread] = execution  # before the first await: the place is taken
         try:
             await self._open(run, request.on_conflict)
@@ -159,12 +149,14 @@ class Runner:
         execution.begin(self._tasks)
         return run
 
-    def _check(self, settings: CallSettings) -> None:
+    def _checked(self, request: RunRequest) -> RunRequest:
+        settings = request.settings.only(self._parts.takes)
         if settings.model is not None and settings.model not in self._policy.models:
             raise BadRequest("is not a model of this server", field="model")
         for name in settings.given():
             if name not in self._parts.takes:
                 raise BadRequest("is decided by this server's agent", field=name)
+        return replace(request, settings=settings)
 
     def _audience(self, execution: Execution, patience: OnDisconnect | None) -> _Audience:
         policy = self._policy.on_disconnect if patience is None else patience
@@ -220,10 +212,15 @@ class Runner:
         await self.find(run_id, principal=principal)
         transcript, after = Transcript(), START
         while batch := await self._parts.log.read(run_id, after, 0):
-            for entry in batch:
-                transcript.add(entry.event)
+            transcript.read(batch)
             after = batch[-1].cursor
         return transcript
+
+    async def current(self, thread_id: str, *, principal: str) -> str | None:
+        """The id of the run that is in progress on a thread, if there is one."""
+        if here := self._threads.get((principal, thread_id)):
+            return here.run.id
+        return await self._parts.log.running(principal, thread_id)
 
     async def cancel(self, run_id: str, *, principal: str) -> None:
         """Stop a run and wait for its end. One that has ended is left as it is."""

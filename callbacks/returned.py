@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from callbacks.filters.base import AnswerFilter, TextFilter, read_reply
 from callbacks.filters.message import MessageFilter
+from callbacks.filters.stops import StopAt
 from callbacks.filters.think import ThinkFilter
 from stream.errors import UnreadableReply
 
@@ -28,6 +29,6 @@ def answer_in(returned: str, grammar: Callable[[], AnswerFilter]) -> str:
 
 def plain(grammar: AnswerFilter) -> AnswerFilter:
     """A grammar that takes all text for the answer, under the same layers."""
-    return (
-        grammar.over(plain(grammar.inner)) if isinstance(grammar, ThinkFilter) else MessageFilter()
-    )
+    if isinstance(grammar, ThinkFilter | StopAt):
+        return grammar.over(plain(grammar.inner))
+    return MessageFilter()

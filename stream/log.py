@@ -41,6 +41,8 @@ class Run:
     thread_id: str
     principal: str
     question: str
+    model: str | None = None
+    """`provider:name`, if that is known."""
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

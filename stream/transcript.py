@@ -1,5 +1,6 @@
 """What a run's events come to: the answer so far, and how it ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stream.events import (
@@ -14,16 +15,25 @@ from stream.events import (
     SourceFound,
     Usage,
 )
+from stream.log import Cursor, Entry
 
 
 @dataclass(slots=True)
 class Transcript:
-    """Add a run's events in order, and read off what they say."""
+    """Read a run's entries in order, and read off what they say."""
 
     end: RunEnded | None = None
+    first: Cursor | None = None
+    """Of the entries that were read."""
+    last: Cursor | None = None
     sources: list[SourceFound] = field(default_factory=list)
     _certain: list[str] = field(default_factory=list)
     _uncertain: list[str] = field(default_factory=list)
+
+    def read(self, batch: Sequence[Entry]) -> None:
+        for self.last, event in batch:
+            self.first = self.first or self.last
+            self.add(event)
 
     def add(self, event: Event) -> None:
         match event:

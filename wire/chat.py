@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from agent.call_settings import CallSettings
 from agent.memory import Exchange
-from agent.runner import OnConflict, Runner, RunRequest
+from agent.request import OnConflict, RunRequest
+from agent.runner import Runner
 from stream.errors import BadRequest, LastwordError, from_event
 from stream.events import RunFailed
 from stream.log import Entry, Run
@@ -211,8 +212,7 @@ async def _whole(
     transcript = Transcript()
     async with aclosing(batches):
         async for batch in batches:
-            for entry in batch:
-                transcript.add(entry.event)
+            transcript.read(batch)
     if isinstance(transcript.end, RunFailed):
         raise from_event(transcript.end)
     answer = {

@@ -32,9 +32,12 @@ async def get_run(request: Request, run_id: Id, principal: Principal) -> dict[st
         "run_id": run.id,
         "thread_id": run.thread_id,
         "created": run.created.isoformat(),
+        "model": run.model,
         "question": run.question,
         "state": transcript.state,
         "answer": transcript.answer,
+        "first_cursor": transcript.first,
+        "last_cursor": transcript.last,
         "finish_reason": transcript.finish_reason,
         "usage": sse.usage_json(transcript.usage),
     }

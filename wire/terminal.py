@@ -9,7 +9,8 @@ from contextlib import aclosing
 from rich.console import Console
 from rich.text import Text
 
-from agent.runner import Runner, RunRequest
+from agent.request import RunRequest
+from agent.runner import Runner
 from stream.errors import BadRequest, LastwordError, from_event
 from stream.events import Event, RunCancelled, RunFailed, ToolFinished
 from stream.log import Entry, Run

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, cast
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import AgentState
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
+from agent.protocols.base import ChatProtocol
 from agent.protocols.registry import PROTOCOLS
 from callbacks.chunks import chunks_of
 from callbacks.filters.base import AnswerFilter, Reply, TextFilter, understand
@@ -73,7 +74,7 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
     def _until_readable(self, request: _Request) -> Generator[_Request, _Response, AIMessage]:
         """Prompts out, replies in, until one can be read. Sync and async runs share it."""
         must_answer = _rounds(request.messages) >= self.max_iterations
-        prompt = self.protocol.prompt(request, must_answer=must_answer)
+        prompt = _with_instructions(self.protocol, request, must_answer=must_answer)
         for _ in range(self.corrections + 1):
             response = yield prompt
             message = cast("AIMessage", response.result[-1])
@@ -100,6 +101,19 @@ class Speak(AgentMiddleware[AgentState[Any], Any]):
             if answer and not answer.isspace() and self.protocol.accepts(answer):
                 return _answer(message, answer)
         raise UnreadableReply
+
+
+def _with_instructions(protocol: ChatProtocol, request: _Request, *, must_answer: bool) -> _Request:
+    """What the client's own system messages say stands in ours: many models take only one."""
+    said = [message.text for message in request.messages if isinstance(message, SystemMessage)]
+    others: list[AnyMessage] = [
+        message for message in request.messages if not isinstance(message, SystemMessage)
+    ]
+    prompt = protocol.prompt(request.override(messages=others), must_answer=must_answer)
+    if not said:
+        return prompt
+    ours = prompt.system_message.text if prompt.system_message else ""
+    return prompt.override(system_message=SystemMessage("\n\n".join([ours, *said])))
 
 
 def _read(grammar: AnswerFilter, message: AIMessage) -> Reply:

@@ -12,7 +12,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from agent.build import build_agent
 from agent.execution import Parts
 from agent.memory import Memory
-from agent.runner import Policy, Runner, RunRequest
+from agent.request import RunRequest
+from agent.runner import Policy, Runner
 from callbacks.filters.json_chat import JsonChatFilter
 from stream.events import AnswerDelta, Event, RunStarted
 from stream.log import START, Cursor, Run, StreamLog, is_end

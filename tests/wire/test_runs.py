@@ -36,10 +36,15 @@ def test_a_run_that_is_over(shared: Lastword, model: Upstream):
     answer = ask(shared, "Is it?", thread_id="over")
     run = get(shared, answer.headers["Content-Location"]).json()
     assert run.pop("created").endswith("+00:00")
+    assert run.pop("first_cursor") == "1"
+    after = f"?after={int(run.pop('last_cursor')) - 1}"
+    last = get(shared, f"{answer.headers['Content-Location']}/events{after}").content
+    assert [event.name for event in parse(last)] == ["end"]
     assert run == {
         "run_id": answer.headers["X-Run-Id"],
         "thread_id": "over",
         "question": "Is it?",
+        "model": "openai:test",
         "state": "completed",
         "answer": "Yes. 🤙",
         "finish_reason": "stop",
