@@ -19,7 +19,7 @@ from stream.transcript import Transcript
 from wire import sse
 from wire.access import Principal
 from wire.append_only import AppendOnly
-from wire.live import CutOff, Late, LiveBody
+from wire.live import CutOff, Late, LiveBody, run_headers
 from wire.problems import problem
 
 MAX_TEXT = 32_000
@@ -135,11 +135,7 @@ async def _ask(request: Request, principal: str, asked: ChatRequest) -> Response
     wanted = _wanted(request, asked)
     history = await _history(runner, asked, principal) if wanted == "application/json" else []
     run = await runner.start(asked.as_run(), principal=principal)
-    headers = {
-        "X-Run-Id": run.id,
-        "X-Thread-Id": run.thread_id,
-        "Content-Location": f"/runs/{run.id}",
-    }
+    headers = run_headers(run)
     batches = runner.follow(run.id, principal=principal)
     if wanted == sse.MEDIA_TYPE:
         body = sse.frames(batches, asked.include)

@@ -7,6 +7,7 @@ import anyio
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from stream.log import Run
 from stream.patience import Patience
 
 SEND_TIMEOUT = 20.0
@@ -15,6 +16,15 @@ SEND_TIMEOUT = 20.0
 
 class CutOff(Exception):
     """Raised by a body that must not look complete: the connection ends without the last chunk."""
+
+
+def run_headers(run: Run) -> dict[str, str]:
+    """Which run a response is of, and where it can be looked at again."""
+    return {
+        "X-Run-Id": run.id,
+        "X-Thread-Id": run.thread_id,
+        "Content-Location": f"/runs/{run.id}",
+    }
 
 
 class LiveBody(StreamingResponse):

@@ -1,0 +1,22 @@
+"""For wires whose clients keep the conversation and send it whole."""
+
+from collections.abc import Sequence
+
+from agent.request import Message
+from stream.errors import BadRequest
+
+
+def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message]]:
+    """What is asked, and what came before it. Raises `BadRequest` that names the message."""
+    for place, message in enumerate(messages):
+        if "\0" in message.content:
+            raise BadRequest("the character NUL is not text", field=f"messages.{place}.content")
+    if not messages:
+        raise BadRequest("there are none", field="messages")
+    *history, last = messages
+    place = f"messages.{len(history)}"
+    if last.role != "user":
+        raise BadRequest("the last message must be the user's", field=f"{place}.role")
+    if not last.content.strip():
+        raise BadRequest("there is nothing in it", field=f"{place}.content")
+    return last.content, history
