@@ -14,9 +14,9 @@ def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message
     if not messages:
         raise BadRequest("there are none", field="messages")
     *history, last = messages
-    place = f"messages.{len(history)}"
+    where = f"messages.{len(history)}"
     if last.role != "user":
-        raise BadRequest("the last message must be the user's", field=f"{place}.role")
+        raise BadRequest("the last message must be the user's", field=f"{where}.role")
     if not last.content.strip():
-        raise BadRequest("there is nothing in it", field=f"{place}.content")
+        raise BadRequest("there is nothing in it", field=f"{where}.content")
     return last.content, history
