@@ -24,6 +24,7 @@ from stream.errors import (
     Internal,
     LastwordError,
     RunTimeout,
+    ServerShutdown,
     StorageLost,
     UnreadableReply,
 )
@@ -66,6 +67,7 @@ class Execution:
         self._on_release = on_release
         self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_SIZE)
         self._stopping = False
+        self._let_go = False
         self._stopped_for: LastwordError | None = None
         self._answering: asyncio.Task[None] | None = None
 
@@ -81,6 +83,11 @@ class Execution:
         self._stopping, self._stopped_for = True, reason
         if self._answering:
             self._answering.cancel()
+
+    def let_go(self) -> None:
+        """Somebody else goes on with the run: nothing more of it is said here."""
+        self._let_go = True
+        self.stop(ServerShutdown())
 
     async def _answer(self) -> None:
         # A task that is cancelled before its first step would never say its last word,
@@ -179,6 +186,8 @@ class Execution:
             self.ended.set()
 
     async def _append(self, batch: list[Event]) -> bool:
+        if self._let_go:
+            return True
         try:
             await self._parts.log.append(self.run.id, batch)
         except Exception as error:  # noqa: BLE001  else the queue fills, and the run hangs

@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from pydantic import TypeAdapter, ValidationError
+
 from agent.call_settings import CallSettings
 from agent.memory import Exchange
+from stream.errors import StorageLost
 
 OnDisconnect: TypeAlias = Literal["continue", "cancel"] | float
 """What a run does without a reader: goes on, ends at once, or ends after so many seconds."""
@@ -41,6 +44,22 @@ class RunRequest:
     @property
     def is_remembered(self) -> bool:
         return self.history is None or self.thread_id is not None
+
+
+_JSON = TypeAdapter(RunRequest)
+
+
+def dump_request(request: RunRequest) -> str:
+    """For a worker in another process."""
+    return _JSON.dump_json(request).decode()
+
+
+def load_request(text: str) -> RunRequest:
+    """Raises `StorageLost` for what is none of ours, or of a version that knows more."""
+    try:
+        return _JSON.validate_json(text)
+    except ValidationError as error:
+        raise StorageLost("The queue holds something that is no request of ours.") from error
 
 
 def exchanges(history: Iterable[Message]) -> list[Exchange]:

@@ -6,14 +6,17 @@ one run at a time on a thread, what happens when the last reader leaves.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
+from collections.abc import AsyncGenerator, Collection, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self, TypeAlias
 
+from agent.audience import Audience
 from agent.execution import Execution, Parts
 from agent.memory import Exchange
 from agent.metrics import Metrics
-from agent.request import OnConflict, OnDisconnect, RunRequest
+from agent.request import OnConflict, OnDisconnect, RunRequest, dump_request, load_request
 from stream.errors import (
     BadRequest,
     Busy,
@@ -25,18 +28,20 @@ from stream.errors import (
 )
 from stream.events import RunEnded, RunStarted
 from stream.log import START, Cursor, Entry, Run, follow, is_over
+from stream.queue import Job, RunQueue
 from stream.transcript import Transcript
 
-ARRIVAL = 10.0
-"""Seconds in which the first reader must come."""
-_GRACE = {"continue": None, "cancel": 0.0}
 Thread: TypeAlias = tuple[str, str]
 """Whose, and which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a server allows. `heartbeat` is how many seconds a follower hears nothing at most."""
+    """What a server allows.
+
+    `heartbeat` is how many seconds a follower hears nothing at most, `drain` how many runs in
+    progress have to end when the server is told to.
+    """
 
     models: Collection[str] = ()
     """That a request may name."""
@@ -45,61 +50,26 @@ class Policy:
     max_runs: int = 100
     on_disconnect: OnDisconnect = 10.0
     heartbeat: float = 15.0
-
-
-class _Audience:
-    """Who is listening to a run, and what happens when nobody is."""
-
-    def __init__(
-        self, execution: Execution, on_disconnect: OnDisconnect, abandon: Callable[[], None]
-    ) -> None:
-        """`abandon` is called when nobody has been listening for as long as allowed."""
-        self._execution = execution
-        self._abandon = abandon
-        self._grace = _GRACE[on_disconnect] if isinstance(on_disconnect, str) else on_disconnect
-        self._readers = 0
-        self._leaving: asyncio.TimerHandle | None = None
-        self.wait(ARRIVAL)  # whoever asked may have left before reading a word
-
-    @property
-    def is_there(self) -> bool:
-        return self._readers > 0
-
-    def join(self) -> None:
-        self._readers += 1
-        self.settle()
-
-    def leave(self) -> None:
-        self._readers -= 1
-        self._maybe_gone()
-
-    def settle(self) -> None:
-        """Nobody needs to be waited for."""
-        if self._leaving:
-            self._leaving.cancel()
-            self._leaving = None
-
-    def _maybe_gone(self) -> None:
-        if self._readers == 0 and not self._execution.end:
-            self.wait()
-
-    def wait(self, at_least: float = 0.0) -> None:
-        """Somebody may come yet."""
-        if self._grace is not None:
-            seconds = max(self._grace, at_least)
-            self._leaving = asyncio.get_running_loop().call_later(seconds, self._abandon)
+    drain: float = 0.0
 
 
 class Runner:
     """Use as an async context manager: leaving it ends what still runs."""
 
-    def __init__(self, parts: Parts, policy: Policy | None = None) -> None:
+    def __init__(
+        self, parts: Parts, policy: Policy | None = None, queue: RunQueue | None = None
+    ) -> None:
+        """With a queue, runs are left to workers (`agent.worker`); without, they run here."""
         self._parts = parts
         self._policy = policy or Policy()
-        self._audiences: dict[str, _Audience] = {}
+        self.queue = queue
+        self._audiences: dict[str, Audience] = {}
         self._threads: dict[Thread, Execution] = {}
+        self._executions: dict[str, Execution] = {}
         self._tasks = asyncio.TaskGroup()
         self._closing = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._released = False
         self.metrics = Metrics()
         parts.log.on_stop(self._stop)
 
@@ -112,14 +82,48 @@ class Runner:
 
     async def aclose(self) -> None:
         """End all runs, and wait until their readers can know."""
-        self.shut_down()
+        self._closing = True
+        if self._deadline:
+            self._deadline.cancel()
+        self._end_all()
         await self._tasks.__aexit__(None, None, None)
 
     def shut_down(self) -> None:
-        """Take no more runs, and end those in progress with `server_shutdown`."""
+        """Take no more runs. Those in progress may end in the time that the policy gives them."""
         self._closing = True
+        if self._policy.drain:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self._policy.drain, self._end_all)
+        else:
+            self._end_all()
+
+    async def drained(self) -> None:
+        """Wait for the runs in progress."""
+        for execution in list(self._executions.values()):
+            await execution.ended.wait()
+
+    def _end_all(self) -> None:
+        """What runs here fails with `server_shutdown`, or goes back to the queue.
+
+        Who follows a run of another process is told to go on elsewhere.
+        """
         for execution in list(self._threads.values()):
-            execution.stop(ServerShutdown())
+            if self.queue:
+                self._spawn(self._give_back(self.queue, execution))
+            else:
+                execution.stop(ServerShutdown())
+        self._released = True
+        self._parts.log.release()
+
+    async def _give_back(self, queue: RunQueue, execution: Execution) -> None:
+        execution.let_go()
+        with suppress(StorageLost):  # then its lease expires by itself
+            await queue.give_back(execution.run.id)
+
+    @property
+    def models(self) -> list[str]:
+        """That a request may name, the usual one first; none if that is not known."""
+        return list(dict.fromkeys(self._policy.models))
 
     @property
     def ready(self) -> bool:
@@ -136,7 +140,20 @@ class Runner:
             raise Busy(retry_after=1)
         model = request.settings.model or self._policy.model
         run = Run(secrets.token_hex(16), thread[1], principal, request.text, model)
+        if self.queue:
+            await self._leave_to_workers(self.queue, run, request)
+        else:
+            await self._perform(run, request)
+        return run
+
+    async def _leave_to_workers(self, queue: RunQueue, run: Run, request: RunRequest) -> None:
+        await self._open(run, request.on_conflict)
+        await queue.put(Job(run, dump_request(request)))
+        self._expect_readers(run.id, request)
+
+    async def _perform(self, run: Run, request: RunRequest) -> None:
         execution = Execution(run, request, self._parts, self._release)
+        thread = (run.principal, run.thread_id)
         self._threads[thread] = execution  # before the first await: the place is taken
         try:
             await self._open(run, request.on_conflict)
@@ -144,10 +161,26 @@ class Runner:
             del self._threads[thread]
             execution.ended.set()  # somebody may be waiting for the thread
             raise
+        self._begin(execution, request)
+
+    def take_on(self, job: Job) -> Execution:
+        """Perform a run that came from the queue. Raises `StorageLost` if it cannot be read."""
+        request = load_request(job.order)
+        execution = Execution(job.run, request, self._parts, self._release)
+        self._threads[job.run.principal, job.run.thread_id] = execution
+        self._begin(execution, request)
+        return execution
+
+    def _begin(self, execution: Execution, request: RunRequest) -> None:
         self.metrics.started()
-        self._audiences[run.id] = self._audience(execution, request.on_disconnect)
+        self._expect_readers(execution.run.id, request)
+        self._executions[execution.run.id] = execution
         execution.begin(self._tasks)
-        return run
+        self._spawn(self._until_ended(execution))
+
+    async def _until_ended(self, execution: Execution) -> None:
+        await execution.ended.wait()
+        del self._executions[execution.run.id]
 
     def _checked(self, request: RunRequest) -> RunRequest:
         settings = request.settings.only(self._parts.takes)
@@ -158,12 +191,13 @@ class Runner:
                 raise BadRequest("is decided by this server's agent", field=name)
         return replace(request, settings=settings)
 
-    def _audience(self, execution: Execution, patience: OnDisconnect | None) -> _Audience:
-        policy = self._policy.on_disconnect if patience is None else patience
-        run_id = execution.run.id
-        return _Audience(execution, policy, lambda: self._spawn(self._abandon(execution, run_id)))
+    def _expect_readers(self, run_id: str, request: RunRequest) -> None:
+        asked = request.on_disconnect
+        policy = self._policy.on_disconnect if asked is None else asked
+        abandon = partial(self._spawn_abandon, run_id)
+        self._audiences[run_id] = Audience(policy, abandon)
 
-    async def _abandon(self, execution: Execution, run_id: str) -> None:
+    async def _abandon(self, run_id: str) -> None:
         """The last reader here has left. There may be others in other processes."""
         try:
             followed = await self._parts.log.followed(run_id)
@@ -173,9 +207,15 @@ class Runner:
         if audience is None or audience.is_there:
             return
         if followed:
-            audience.wait(ARRIVAL)
-        else:
-            execution.stop()
+            audience.wait()
+        elif not self._stop(run_id):
+            self._forget_readers(run_id)
+            with suppress(StorageLost):
+                await self._parts.log.stop(run_id)
+
+    def _forget_readers(self, run_id: str) -> None:
+        if audience := self._audiences.pop(run_id, None):
+            audience.close()
 
     async def follow(
         self, run_id: str, after: Cursor = START, *, principal: str
@@ -183,17 +223,28 @@ class Runner:
         """Batches of entries up to the run's end; an empty one is a heartbeat.
 
         Close the iterator to leave: the run's policy on disconnect follows from it.
-        Raises `NotFound`, for another's run too.
+        Raises `NotFound`, for another's run too. Raises `ServerShutdown` where this process
+        ends before the run does, which goes on in another.
         """
         await self.find(run_id, principal=principal)
         if audience := self._audiences.get(run_id):
             audience.join()
         try:
             async for batch in follow(self._parts.log, run_id, after, self._policy.heartbeat):
+                if not batch and self._released:
+                    await self._end_here(run_id)
                 yield batch
+            if run_id not in self._executions:
+                self._forget_readers(run_id)
         finally:
             if audience:
                 audience.leave()
+
+    async def _end_here(self, run_id: str) -> None:
+        """Wait for the end of a run of this process. Raises `ServerShutdown` for another's."""
+        if (execution := self._executions.get(run_id)) is None:
+            raise ServerShutdown
+        await execution.ended.wait()
 
     async def is_over(self, run_id: str, after: Cursor, *, principal: str) -> bool:
         """Whether nothing comes after this cursor. Raises `NotFound`, `BadRequest`."""
@@ -274,11 +325,13 @@ class Runner:
 
     def _stop(self, run_id: str, reason: LastwordError | None = None) -> bool:
         """Returns whether the run is one of this process."""
-        for execution in self._threads.values():
-            if execution.run.id == run_id:
-                execution.stop(reason)
-                return True
+        if execution := self._executions.get(run_id):
+            execution.stop(reason)
+            return True
         return False
+
+    def _spawn_abandon(self, run_id: str) -> None:
+        self._spawn(self._abandon(run_id))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.create_task(work)
@@ -286,5 +339,5 @@ class Runner:
     def _release(self, run: Run, end: RunEnded) -> None:
         """The run no longer counts: its thread is free before anyone can read its end."""
         del self._threads[run.principal, run.thread_id]
-        self._audiences.pop(run.id).settle()
+        self._forget_readers(run.id)
         self.metrics.ended(end)

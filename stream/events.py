@@ -65,8 +65,13 @@ class AnswerConfirmed:
 
 @value(frozen=True, slots=True)
 class AnswerRetracted:
-    """All uncertain text so far was not the answer."""
+    """All uncertain text so far was not the answer.
 
+    `certain=True` takes back the certain text as well: the run begins anew, which happens
+    only where its operator wants it so.
+    """
+
+    certain: bool = False
     type: ClassVar[Literal["answer_retracted"]] = "answer_retracted"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,12 @@ from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, load_run
-from stream.errors import ProducerLost, StorageLost
+from stream.errors import LastwordError, ProducerLost, StorageLost
 from stream.events import RunStarted
 from stream.log import OnStop, Run
 from stream.redis_scripts import Keys
+
+_TO_STOP = 2
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class Leases:
     def __init__(self, redis: Redis, keys: Keys, ttl: int, milliseconds: int) -> None:
         self.milliseconds = milliseconds
         self.on_stop: OnStop | None = None
+        self.revive: Callable[[Run], Awaitable[LastwordError | None]] = _never
         self._redis = redis
         self._keys = keys
         self._ttl = ttl
@@ -40,6 +44,7 @@ class Leases:
         self._renew = redis.register_script(scripts.RENEW)
         self._overdue = redis.register_script(scripts.OVERDUE)
         self._end_lost = redis.register_script(scripts.END_LOST)
+        self._let_go = redis.register_script(scripts.LET_GO)
 
     def hold(self, held: Held) -> None:
         self._held[held.run.id] = held
@@ -60,16 +65,24 @@ class Leases:
             try:
                 await self._keep()
                 await self._bury()
-            except RedisError:
+            except (RedisError, LastwordError):
                 pass  # what was not renewed in time is lost, and then says so
             await asyncio.sleep(self.milliseconds / 5000)
 
     async def _keep(self) -> None:
         for run_id, held in list(self._held.items()):
             arguments: list[Any] = [run_id, held.token, self.milliseconds, self._ttl]
-            kept = await self._renew(self._keys.of(held.run), arguments)
-            if not kept and run_id in self._held and self.on_stop:
+            kept = await self._renew(self._keys.to_stop(held.run), arguments)
+            if run_id not in self._held:
+                continue  # it has ended meanwhile
+            if not kept and self.on_stop:
                 self.on_stop(run_id, ProducerLost())
+            elif kept == _TO_STOP:  # the signal came before the run was ours
+                self.stop(run_id)
+
+    async def let_go(self, held: Held) -> None:
+        """The run is overdue from now on."""
+        await self._let_go(self._keys.of(held.run), [held.run.id, held.token])
 
     async def _bury(self) -> None:
         """Everybody tries; the script lets one do it."""
@@ -80,6 +93,13 @@ class Leases:
             except StorageLost:
                 await self._redis.zrem(self._keys.running, run_id)
                 continue
-            start, end = RunStarted(run.id, run.thread_id), ProducerLost().as_event()
+            if (why := await self.revive(run)) is None:
+                continue
+            start, end = RunStarted(run.id, run.thread_id), why.as_event()
             arguments: list[Any] = [run_id, dump_events([end]), dump_events([start, end])]
             await self._end_lost(self._keys.of(run), [*arguments, self._ttl])
+
+
+async def _never(_: Run) -> LastwordError | None:
+    """A run that was never in a queue does not come back."""
+    return ProducerLost()

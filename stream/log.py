@@ -100,6 +100,10 @@ class StreamLog(Protocol):
         """Ask the process that produces the run to end it."""
         return  # mypy takes an empty body for an abstract one
 
+    def release(self) -> None:
+        """Have those that wait for another process' runs come back with nothing, from now on."""
+        return  # as above
+
     def on_stop(self, stop: OnStop) -> None:
         """Who is to be told which runs of this process are to end."""
         return  # as above

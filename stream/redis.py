@@ -7,85 +7,75 @@ it nothing can be appended, and whoever notices ends the run with `producer_lost
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, dump_run, load_run
 from stream.errors import Busy, Conflict, LastwordError, NotFound, ProducerLost, StorageLost
-from stream.events import Event
+from stream.events import Event, RunCancelled
 from stream.lease import Held, Leases
 from stream.log import Cursor, Entry, NotACursor, OnStop, Run, StreamLog, is_end, position
+from stream.redis_connection import connect, end, storage
 from stream.redis_eviction import warn_of_eviction
+from stream.redis_queue import RedisQueue
 from stream.redis_scripts import Keys
 from stream.tail import Tails, decoded
 
 MAX_BATCH = 1_000
 """Events in one read."""
+MAX_SIZE = 64 * 1024
+"""Characters of JSON in an entry of a stream, if it holds several events; and about in one read."""
 MAX_ENTRIES = 100_000
 """Of a run's stream. The oldest are trimmed, and reading there is `Gone`."""
-TIMEOUT = 2.0
-"""Seconds for one attempt at a command."""
 RETRIES = 5
-PATIENCE = 6.0
-"""Seconds for a command with all its attempts, and for one of the connections to be free."""
 CONNECTIONS = 16
 NO_LIMIT = 2**31
 RINGING = 10_000
 """Milliseconds that a bell is heard."""
 FOLLOWED = 5_000
 """Milliseconds that a follower in one process counts in the others."""
+MARKING = 1.0
+"""Seconds between two signs of the followers."""
 
 
 @asynccontextmanager
 async def open_redis_log(
-    url: str, ttl: float, lease: float = 5.0, prefix: str = "lastword"
+    url: str, ttl: float, lease: float = 5.0, prefix: str = "lastword", *, restart: bool = False
 ) -> AsyncIterator["RedisLog"]:
     """A log and the tasks that it needs. Opens also when Redis is not there yet."""
     # What blocks is on its own, and is not tried again unseen: it is how we know of a fault.
-    async with _connect(url, CONNECTIONS, RETRIES) as redis, _connect(url, 1, 0) as blocking:
-        log = RedisLog(redis, blocking, ttl, lease, Keys(prefix))
+    async with connect(url, CONNECTIONS, RETRIES) as redis, connect(url, 1, 0) as blocking:
+        log = RedisLog(redis, blocking, ttl, lease, Keys(prefix), restart=restart)
         tasks = [asyncio.create_task(work()) for work in log.tasks]
         try:
             yield log
         finally:
-            await _end(tasks)
-
-
-def _connect(url: str, connections: int, retries: int) -> Redis:
-    pool = BlockingConnectionPool.from_url(
-        url,
-        timeout=PATIENCE,
-        max_connections=connections,
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
-        client_name="lastword",
-        driver_info=None,  # else each new connection looks it up on the disk
-        decode_responses=True,
-    )
-    return Redis.from_pool(pool)
-
-
-async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    pending = set(tasks)
-    while pending:  # a cancellation may be swallowed: see `_storage`
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.1)
+            await end(tasks)
 
 
 class RedisLog(StreamLog):
     """See `stream.log.StreamLog`. Open it with `open_redis_log`."""
 
-    def __init__(self, redis: Redis, blocking: Redis, ttl: float, lease: float, keys: Keys) -> None:
-        """Seconds that an ended run is kept, and after which a silent producer is lost."""
+    def __init__(
+        self,
+        redis: Redis,
+        blocking: Redis,
+        ttl: float,
+        lease: float,
+        keys: Keys,
+        *,
+        restart: bool = False,
+    ) -> None:
+        """Seconds that an ended run is kept, and after which a silent producer is lost.
+
+        `restart`: a run from the queue that is lost begins anew even in mid-answer.
+        """
         self._redis = redis
         self._ttl = int(max(ttl, lease) * 1000)  # a run in progress is kept by its lease
         self._keys = keys
@@ -93,6 +83,11 @@ class RedisLog(StreamLog):
         self._tails = Tails(blocking, self._ring, self._keys, self._leases.stop)
         self._create = redis.register_script(scripts.CREATE)
         self._append = redis.register_script(scripts.APPEND)
+        self._stop = redis.register_script(scripts.STOP)
+        self._mark_followed = redis.register_script(scripts.MARK)
+        self._is_followed = redis.register_script(scripts.FOLLOWED)
+        self._process = secrets.token_hex(8)
+        self.queue = RedisQueue(redis, keys, self._leases, self._ttl, self._said, restart=restart)
         self.tasks = (self._tails.run, self._leases.run, self._mark, self._warn)
 
     @property
@@ -113,7 +108,7 @@ class RedisLog(StreamLog):
             lease,
             limit or NO_LIMIT,
         ]
-        async with _storage():
+        async with storage():
             outcome = await self._create(self._keys.of(run), arguments)
         if outcome == "conflict":
             raise Conflict
@@ -122,12 +117,12 @@ class RedisLog(StreamLog):
         self._leases.hold(held)
 
     async def find(self, run_id: str) -> Run | None:
-        async with _storage():
+        async with storage():
             kept = await self._redis.get(self._keys.run(run_id))
         return load_run(kept) if kept else None
 
     async def running(self, principal: str, thread_id: str) -> str | None:
-        async with _storage():
+        async with storage():
             run_id = await self._redis.get(self._keys.thread(principal, thread_id))
         return str(run_id) if run_id else None
 
@@ -142,8 +137,13 @@ class RedisLog(StreamLog):
                 raise
 
     async def _add(self, held: Held, events: Sequence[Event]) -> None:
-        run, number = held.run, held.written + len(events)
-        ends, payload = is_end(events[-1]), dump_events(events)
+        payload = dump_events(events)
+        if len(payload) > MAX_SIZE and len(events) > 1:  # who reads holds whole entries
+            half = len(events) // 2
+            await self._add(held, events[:half])
+            await self._add(held, events[half:])
+            return
+        run, number, ends = held.run, held.written + len(events), is_end(events[-1])
         arguments: list[Any] = [
             run.id,
             held.token,
@@ -153,7 +153,7 @@ class RedisLog(StreamLog):
             MAX_ENTRIES,
             int(ends),
         ]
-        async with _storage():
+        async with storage():
             outcome = await self._append(self._keys.of(run), arguments)
         if outcome == "unknown":
             raise StorageLost
@@ -164,7 +164,7 @@ class RedisLog(StreamLog):
             self._leases.drop(run.id)
 
     async def last(self, run_id: str) -> Entry:
-        async with _storage():
+        async with storage():
             newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
         if not newest:
             raise NotFound("There is no such run, or nothing has been said in it.")
@@ -179,10 +179,12 @@ class RedisLog(StreamLog):
         if not entries and (tail is None or tail.end != place or wait <= 0):
             entries = await self._kept(run_id, place)
         while not entries and (left := until - clock()) > 0:
-            async with _storage():
+            async with storage():
                 tail = await self._tails.join(run_id, place)
             if tail.end <= place:
                 await tail.wait(left)
+            if self._tails.released:
+                return tail.after(place, MAX_BATCH)
             entries = tail.after(place, MAX_BATCH) or await self._kept(run_id, place)
         return entries
 
@@ -194,28 +196,47 @@ class RedisLog(StreamLog):
         return []
 
     async def followed(self, run_id: str) -> bool:
-        async with _storage():
-            return bool(await self._redis.exists(self._keys.followed(run_id)))
+        async with storage():
+            return bool(await self._is_followed([self._keys.followed(run_id)], [self._process]))
 
     async def stop(self, run_id: str) -> None:
-        async with _storage():
-            await self._redis.xadd(self._keys.signals, {"run": run_id}, maxlen=10_000)
+        if (run := await self.find(run_id)) is None:
+            return
+        arguments: list[Any] = [run_id, dump_events([RunCancelled()]), self._ttl]
+        async with storage():
+            await self._stop(self._keys.to_stop(run), arguments)
+
+    def release(self) -> None:
+        self._tails.release()
+
+    async def _said(self, run_id: str) -> list[Event]:
+        """All that is kept of a run."""
+        said: list[Event] = []
+        place = 0
+        while entries := await self._range(run_id, place):
+            said += [entry.event for entry in entries]
+            place = position(entries[-1].cursor)
+        return said
 
     async def _range(self, run_id: str, place: int) -> list[Entry]:
-        async with _storage():
-            kept: Any = await self._redis.xrange(
-                self._keys.log(run_id), min=f"(0-{place}", count=MAX_BATCH
-            )
-        entries: list[Entry] = []
-        for entry in kept:
-            entries += decoded(entry, place + len(entries))
-            if len(entries) >= MAX_BATCH:
+        """More and more at a time: they may be long, and a reader that is stuck holds its own."""
+        entries, size, count = list[Entry](), 0, 1
+        while size < MAX_SIZE and len(entries) < MAX_BATCH:
+            async with storage():
+                kept: Any = await self._redis.xrange(
+                    self._keys.log(run_id), min=f"(0-{place + len(entries)}", count=count
+                )
+            for entry in kept:
+                entries += decoded(entry, place + len(entries))
+                size += len(entry[1]["events"])
+            if len(kept) < count:
                 break
+            count *= 2
         return entries
 
     async def _check(self, run_id: str, place: int) -> None:
         """That the run is there, and the place in it too."""
-        async with _storage():
+        async with storage():
             newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
             known = newest or await self._redis.exists(self._keys.run(run_id))
         if not known:
@@ -233,8 +254,9 @@ class RedisLog(StreamLog):
             with suppress(RedisError):
                 for run_id in self._tails.followed():
                     if not self._leases.held(run_id):
-                        await self._redis.set(self._keys.followed(run_id), 1, px=FOLLOWED)
-            await asyncio.sleep(FOLLOWED / 5000)
+                        key = self._keys.followed(run_id)
+                        await self._mark_followed([key], [self._process, FOLLOWED])
+            await asyncio.sleep(MARKING)
 
     async def _warn(self) -> None:
         await warn_of_eviction(self._redis)
@@ -242,15 +264,3 @@ class RedisLog(StreamLog):
 
 def _number(entry_id: str) -> int:
     return int(entry_id.partition("-")[2])
-
-
-@asynccontextmanager
-async def _storage() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            yield
-    except (RedisError, TimeoutError) as error:
-        raise StorageLost("The log cannot be reached.") from error
-    if (task := asyncio.current_task()) and task.cancelling():
-        # redis-py sends with `wait_for`, which swallows a cancellation before Python 3.12.
-        raise asyncio.CancelledError

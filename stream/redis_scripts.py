@@ -35,6 +35,16 @@ class Keys(NamedTuple):
         thread = self.thread(run.principal, run.thread_id)
         return [self.run(run.id), self.log(run.id), self.lease(run.id), thread, self.running]
 
+    def to_stop(self, run: Run) -> list[str]:
+        """What the script that stops a run is given."""
+        return [*self.of(run), self.stopping(run.id), self.signals]
+
+    def job(self, run_id: str) -> str:
+        return f"{self.prefix}:job:{run_id}"
+
+    def stopping(self, run_id: str) -> str:
+        return f"{self.prefix}:stopping:{run_id}"
+
     def bell(self, process: str) -> str:
         return f"{self.prefix}:bell:{process}"
 
@@ -43,17 +53,21 @@ class Keys(NamedTuple):
         return f"{self.prefix}:running"
 
     @property
+    def queue(self) -> str:
+        return f"{self.prefix}:queue"
+
+    @property
     def signals(self) -> str:
         return f"{self.prefix}:stop"
 
 
-_NOW = """
+NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
 CREATE = (
-    _NOW
+    NOW
     + """
 local run, _, lease, thread, running = unpack(KEYS)
 local id, token, json, ttl, lease_ms, max_runs = unpack(ARGV)
@@ -95,9 +109,9 @@ The second time the lease may be gone, because the entry was the run's end.
 """
 
 RENEW = (
-    _NOW
+    NOW
     + """
-local run, log, lease, thread, running = unpack(KEYS)
+local run, log, lease, thread, running, stopping = unpack(KEYS)
 local id, token, lease_ms, ttl = unpack(ARGV)
 if redis.call('GET', lease) ~= token then return 0 end
 redis.call('PEXPIRE', lease, lease_ms)
@@ -105,13 +119,63 @@ redis.call('PEXPIRE', thread, lease_ms)
 redis.call('PEXPIRE', run, ttl)
 redis.call('PEXPIRE', log, ttl)
 redis.call('ZADD', running, 'XX', now + lease_ms, id)
-return 1
+return redis.call('EXISTS', stopping) == 1 and 2 or 1
 """
 )
-"""Keep the lease of a run that is still being produced."""
+"""Keep the lease of a run that is still being produced: 2 if somebody wants it to stop."""
+
+STOP = """
+local run, log, lease, thread, running, stopping, signals = unpack(KEYS)
+local id, payload, ttl = unpack(ARGV)
+if redis.call('GET', lease) ~= 'queued' then
+    redis.call('SET', stopping, 1, 'PX', ttl)
+    redis.call('XADD', signals, 'MAXLEN', '~', 10000, '*', 'run', id)
+    return 0
+end
+redis.call('DEL', lease)
+if redis.call('GET', thread) == id then redis.call('DEL', thread) end
+redis.call('ZREM', running, id)
+local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+local sequence = tonumber(string.match(last[1], '-(%d+)$')) + 1
+redis.call('XADD', log, '0-' .. string.format('%.0f', sequence), 'events', payload)
+redis.call('PEXPIRE', log, ttl)
+redis.call('PEXPIRE', run, ttl)
+return 1
+"""
+"""Tell whoever produces a run to stop. One that nobody has taken yet ends here and now."""
+
+LET_GO = """
+local run, log, lease, thread, running = unpack(KEYS)
+local id, token = unpack(ARGV)
+if redis.call('GET', lease) ~= token then return 0 end
+redis.call('DEL', lease)
+redis.call('ZADD', running, 'XX', 0, id)
+return 1
+"""
+"""Give up the lease of a run that has not ended: it is overdue from now on."""
+
+MARK = (
+    NOW
+    + """
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+)
+"""Somebody in this process reads the run, for so many milliseconds."""
+
+FOLLOWED = (
+    NOW
+    + """
+for _, process in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
+    if process ~= ARGV[1] then return 1 end
+end
+return 0
+"""
+)
+"""Whether somebody reads the run in another process."""
 
 OVERDUE = (
-    _NOW
+    NOW
     + """
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 """

@@ -86,6 +86,7 @@ class Tails:
         self._bell = keys.bell(secrets.token_hex(8))
         self._places: dict[str, str] = {}
         self.connected = False
+        self.released = False
 
     def get(self, run_id: str) -> Tail | None:
         return self._tails.get(run_id)
@@ -103,6 +104,12 @@ class Tails:
             await self._ring(self._bell, run_id)
             tail = self._tails.setdefault(run_id, tail)  # it may have been dropped meanwhile
         return tail
+
+    def release(self) -> None:
+        """Nobody is kept waiting any more."""
+        self.released = True
+        for tail in self._tails.values():
+            tail.wake()
 
     async def run(self) -> None:
         while True:

@@ -42,8 +42,10 @@ class Transcript:
             case AnswerConfirmed():
                 self._certain += self._uncertain
                 self._uncertain.clear()
-            case AnswerRetracted():
+            case AnswerRetracted(certain=certain):
                 self._uncertain.clear()
+                if certain:
+                    self._certain.clear()
             case SourceFound():
                 self.sources.append(event)
             case RunCompleted() | RunFailed() | RunCancelled():

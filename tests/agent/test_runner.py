@@ -204,7 +204,7 @@ async def test_cancelling_an_old_run_leaves_the_new_one_of_its_thread(upstream, 
 async def test_a_run_that_nobody_hears_is_cancelled(
     upstream, tmp_path, monkeypatch, by, on_disconnect
 ) -> None:
-    monkeypatch.setattr("agent.runner.ARRIVAL", 0.01)
+    monkeypatch.setattr("agent.audience.ARRIVAL", 0.01)
     policy = {"on_disconnect": on_disconnect if by == "server" else "continue"}
     request = {} if by == "server" else {"on_disconnect": on_disconnect}
     async with running(upstream, tmp_path, **policy) as runner:

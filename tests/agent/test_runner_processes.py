@@ -9,7 +9,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from agent import runner as policy
+from agent import audience
 from agent.build import build_agent
 from agent.execution import Parts
 from agent.memory import Exchange, Memory
@@ -159,7 +159,7 @@ async def test_the_last_reader_here_leaves_others_elsewhere(
     run = await stalled(upstream, one, on_disconnect=0.2)
     there = asyncio.create_task(other.events(run))
     await until(lambda: one.log.followed(run.id))
-    monkeypatch.setattr(policy, "ARRIVAL", 0.01)
+    monkeypatch.setattr(audience, "ARRIVAL", 0.01)
     asked = _count(one.log, monkeypatch)
     async with aclosing(one.follow(run.id, principal=ME)) as here:
         await anext(here)

@@ -33,15 +33,19 @@ class Processes:
     def keys(self) -> Keys:
         return Keys(self.prefix)
 
-    async def open(self, lease: float = FOREVER, ttl: float = FOREVER) -> RedisLog:
+    async def open(
+        self, lease: float = FOREVER, ttl: float = FOREVER, *, restart: bool = False
+    ) -> RedisLog:
         """It is ready when this returns, if Redis is there."""
-        log = await self.open_unready(lease, ttl)
+        log = await self.open_unready(lease, ttl, restart=restart)
         await until(lambda: log.ready)
         return log
 
-    async def open_unready(self, lease: float = FOREVER, ttl: float = FOREVER) -> RedisLog:
+    async def open_unready(
+        self, lease: float = FOREVER, ttl: float = FOREVER, *, restart: bool = False
+    ) -> RedisLog:
         return await self.stack.enter_async_context(
-            open_redis_log(self.url, ttl, lease, self.prefix)
+            open_redis_log(self.url, ttl, lease, self.prefix, restart=restart)
         )
 
     async def forget_lease(self) -> None:

@@ -57,11 +57,11 @@ def test_a_score_that_is_no_number_is_kept() -> None:
     assert math.isnan(found.score)  # type: ignore[union-attr]  the one above
 
 
-@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.datetimes(timezones=st.just(UTC)))
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.datetimes(timezones=st.just(UTC)))
 def test_runs_come_back_as_they_went(
-    run_id: str, thread: str, whose: str, question: str, created: datetime
+    run_id: str, thread: str, whose: str, question: str, model: str, created: datetime
 ) -> None:
-    run = Run(run_id, thread, whose, question, created)
+    run = Run(run_id, thread, whose, question, model, created)
     assert dump_run(run).isascii()
     assert load_run(dump_run(run)) == run
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from stream import redis
+from stream import redis, redis_connection
 from stream.errors import StorageLost
 from stream.events import RunCompleted
 from stream.log import START, Cursor, follow
@@ -34,7 +34,7 @@ async def several(server: RedisServer, anyio_backend: str) -> AsyncIterator[Proc
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up at once."""
     monkeypatch.setattr(redis, "RETRIES", 0)
-    monkeypatch.setattr(redis, "PATIENCE", 1.0)
+    monkeypatch.setattr(redis_connection, "PATIENCE", 1.0)
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -82,8 +82,8 @@ async def test_killed_and_started_again_readers_and_writers_go_on(
 async def test_frozen_in_mid_append_nothing_is_doubled(
     server: RedisServer, several: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis, "TIMEOUT", 1.1)
-    monkeypatch.setattr(redis, "PATIENCE", FOREVER)
+    monkeypatch.setattr(redis_connection, "TIMEOUT", 1.1)
+    monkeypatch.setattr(redis_connection, "PATIENCE", FOREVER)
     monkeypatch.setattr(redis, "RETRIES", 50)
     one, other = await several.open(), await several.open()
     await one.create(RUN)

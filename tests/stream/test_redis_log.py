@@ -84,7 +84,7 @@ async def test_everything_has_a_time_to_live(several: Processes) -> None:
     await log.create(RUN)
     await log.append(RUN.id, deltas("a"))
     reader = asyncio.create_task(followed(other))
-    await until(lambda: other.followed(RUN.id))
+    await until(lambda: log.followed(RUN.id))
     forever = {several.keys.running, several.keys.signals}
     async for key in several.redis.scan_iter(f"{several.prefix}:*"):
         assert key in forever or await several.redis.pttl(key) > 0, key

@@ -1,0 +1,55 @@
+"""Connections to Redis that give up in time, and what becomes of their errors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+
+from stream.errors import StorageLost
+
+TIMEOUT = 2.0
+"""Seconds for one attempt at a command."""
+PATIENCE = 6.0
+"""Seconds for a command with all its attempts, and for one of the connections to be free."""
+
+
+def connect(url: str, connections: int, retries: int) -> Redis:
+    """Opens connections when they are needed, at most so many."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        timeout=PATIENCE,
+        max_connections=connections,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        client_name="lastword",
+        driver_info=None,  # else each new connection looks it up on the disk
+        decode_responses=True,
+    )
+    return Redis.from_pool(pool)
+
+
+@asynccontextmanager
+async def storage() -> AsyncIterator[None]:
+    """Raises `StorageLost` for all that goes wrong with Redis."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except (RedisError, TimeoutError) as error:
+        raise StorageLost("The log cannot be reached.") from error
+    if (task := asyncio.current_task()) and task.cancelling():
+        # redis-py sends with `wait_for`, which swallows a cancellation before Python 3.12.
+        raise asyncio.CancelledError
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks that talk to Redis, until they are over."""
+    pending = set(tasks)
+    while pending:  # a cancellation may be swallowed: see `storage`
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)

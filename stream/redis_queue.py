@@ -1,0 +1,141 @@
+"""The queue of runs on a Redis stream with a consumer group.
+
+The queue only hands a run over. From then on its lease keeps it, as it keeps every run, and
+whoever finds that lease overdue puts the run back, if it can begin anew.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from stream import redis_queue_scripts as scripts
+from stream.codec import dump_events, load_run
+from stream.errors import Gone, LastwordError, NotFound, ProducerLost, RunTimeout, StorageLost
+from stream.events import Event
+from stream.lease import Held, Leases
+from stream.log import Run
+from stream.queue import Job, RunQueue
+from stream.redis_connection import storage
+from stream.redis_scripts import Keys
+from stream.revival import prelude
+
+GROUP = "workers"
+WAITING = 300_000
+"""Milliseconds that a run waits for a worker."""
+ATTEMPTS = 3
+"""A run that brings down whoever takes it must not bring down all."""
+BLOCK = 1_000
+"""Milliseconds; less than the connection's timeout."""
+PAUSE = 0.2
+
+
+class RedisQueue(RunQueue):
+    """See `stream.queue.RunQueue`. It is a part of a `RedisLog`."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        leases: Leases,
+        ttl: int,
+        said: Callable[[str], Awaitable[list[Event]]],
+        *,
+        restart: bool,
+    ) -> None:
+        """`said` tells all events of a run; `restart`, to take back a certain answer too."""
+        self._redis = redis
+        self._keys = keys
+        self._leases = leases
+        self._ttl = ttl
+        self._said = said
+        self._restart = restart
+        self._consumer = secrets.token_hex(8)
+        self._hand_over = redis.register_script(scripts.HAND_OVER)
+        self._take = redis.register_script(scripts.TAKE)
+        self._put_back = redis.register_script(scripts.PUT_BACK)
+        leases.revive = self.revive
+
+    async def put(self, job: Job) -> None:
+        run = job.run
+        if (held := self._leases.held(run.id)) is None:
+            raise NotFound("There is no such run of this process.")
+        arguments: list[Any] = [run.id, held.token, job.order, self._ttl, WAITING]
+        try:
+            async with storage():
+                kept = await self._hand_over(self._of(run), arguments)
+        finally:
+            self._leases.drop(run.id)  # else a run that nobody knows of would be kept for ever
+        if not kept:
+            raise StorageLost
+
+    async def take(self) -> Job:
+        while True:
+            try:
+                async with storage():
+                    if (entry := await self._next()) and (job := await self._hold(*entry)):
+                        return job
+            except StorageLost:
+                await asyncio.sleep(PAUSE)
+
+    async def give_back(self, run_id: str) -> None:
+        if held := self._leases.held(run_id):
+            self._leases.drop(run_id)
+            async with storage():
+                await self._leases.let_go(held)
+
+    async def revive(self, run: Run) -> LastwordError | None:
+        """Put a lost run back, if it was in the queue and can begin anew; else why it ends."""
+        attempts = await self._redis.hget(self._keys.job(run.id), "attempts")
+        if attempts == "0":
+            return RunTimeout("No worker has taken the run.")
+        if attempts is None or int(attempts) >= ATTEMPTS:
+            return ProducerLost()
+        try:
+            events = prelude(await self._said(run.id), restart=self._restart)
+        except Gone:
+            events = None
+        if events is None:
+            return ProducerLost()
+        payload = dump_events(events) if events else ""
+        arguments: list[Any] = [run.id, payload, len(events), self._ttl, WAITING]
+        await self._put_back(self._of(run), arguments)
+        return None
+
+    async def _next(self) -> tuple[str, str] | None:
+        """An entry of the queue, and the run that it names."""
+        queue = self._keys.queue
+        idle = self._leases.milliseconds  # of an entry whose worker died before it held the run
+        try:
+            claimed: Any = await self._redis.xautoclaim(queue, GROUP, self._consumer, idle, count=1)
+        except ResponseError:
+            await self._redis.xgroup_create(queue, GROUP, "0", mkstream=True)
+            return None
+        entries = claimed[1]
+        if not entries:
+            read: Any = await self._redis.xreadgroup(
+                GROUP, self._consumer, {queue: ">"}, count=1, block=BLOCK
+            )
+            entries = read[0][1] if read else ()
+        return (entries[0][0], entries[0][1]["run"]) if entries else None
+
+    async def _hold(self, entry: str, run_id: str) -> Job | None:
+        """The run, if it still waits. The entry is gone either way."""
+        if not (kept := await self._redis.get(self._keys.run(run_id))):
+            await self._redis.xack(self._keys.queue, GROUP, entry)
+            await self._redis.xdel(self._keys.queue, entry)
+            return None
+        held = Held(load_run(kept))
+        arguments: list[Any] = [run_id, held.token, self._leases.milliseconds, GROUP, entry]
+        taken: Any = await self._take(self._of(held.run), arguments)
+        if not taken:
+            return None
+        order, held.written = taken
+        self._leases.hold(held)
+        return Job(held.run, order)
+
+    def _of(self, run: Run) -> list[str]:
+        return [*self._keys.of(run), self._keys.job(run.id), self._keys.queue]

@@ -1,0 +1,267 @@
+"""The queue of runs: handed over once, taken by one, put back when its worker dies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stream import redis_queue
+from stream.errors import NotFound, ProducerLost, RunTimeout, StorageLost
+from stream.events import (
+    AnswerDelta,
+    AnswerRetracted,
+    Event,
+    RunCancelled,
+    RunCompleted,
+    RunStarted,
+)
+from stream.log import Run
+from stream.queue import Job
+from stream.redis import RedisLog
+from tests.redis_server import shared_redis
+from tests.stream.logs import RUN, deltas, events
+from tests.stream.processes import Processes, followed, processes, until
+
+pytestmark = pytest.mark.anyio
+SHORT = 0.3
+BEGUN = RunStarted(RUN.id, RUN.thread_id)
+JOB = Job(RUN, '{"any": "text"}')
+
+
+@pytest.fixture
+async def several(anyio_backend: str) -> AsyncIterator[Processes]:
+    async with processes(shared_redis().url) as several:
+        yield several
+
+
+async def put(web: RedisLog) -> None:
+    await web.create(RUN)
+    await web.append(RUN.id, [BEGUN])
+    await web.queue.put(JOB)
+
+
+async def taken(log: RedisLog) -> Job:
+    async with asyncio.timeout(20):
+        return await log.queue.take()
+
+
+async def die(several: Processes, log: RedisLog) -> None:
+    """Its worker is gone, and its lease has run out."""
+    log._leases.drop(RUN.id)
+    await several.forget_lease()
+
+
+async def bury(log: RedisLog) -> list[Event]:
+    await log._leases._bury()
+    return await events(log)
+
+
+async def test_a_worker_goes_on_where_the_web_process_began(several: Processes) -> None:
+    web, worker = await several.open(), await several.open()
+    await put(web)
+    reader = asyncio.create_task(followed(web))
+    assert await taken(worker) == JOB
+    with pytest.raises(NotFound):
+        await web.append(RUN.id, deltas("x"))
+    await worker.append(RUN.id, deltas("ab"))
+    await worker.append(RUN.id, [RunCompleted()])
+    assert await reader == [BEGUN, *deltas("ab"), RunCompleted()]
+
+
+async def test_only_one_takes_it(several: Processes) -> None:
+    web, *workers = [await several.open() for _ in range(4)]
+    taking = [asyncio.create_task(worker.queue.take()) for worker in workers]
+    await put(web)
+    done, rest = await asyncio.wait(taking, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    assert [task.result() for task in done] == [JOB]
+    await web.create(Run("second", "second", RUN.principal, "Ho?"))
+    await web.append("second", [RunStarted("second", "second")])
+    await web.queue.put(Job(Run("second", "second", RUN.principal, "Ho?"), "{}"))
+    done, rest = await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    assert [task.result().run.id for task in done] == ["second"]
+    for task in rest:
+        task.cancel()
+    await asyncio.wait(rest)
+    assert await several.redis.xlen(several.keys.queue) == 0
+
+
+async def test_what_waits_is_not_lost(several: Processes) -> None:
+    web = await several.open(lease=SHORT)
+    await put(web)
+    left = await several.redis.pttl(several.keys.lease(RUN.id))
+    assert left > 100 * 1000 * SHORT
+    assert await bury(web) == [BEGUN]
+    assert await web.running(RUN.principal, RUN.thread_id) == RUN.id
+
+
+async def test_it_can_be_stopped_before_anybody_took_it(several: Processes) -> None:
+    web, worker = await several.open(), await several.open()
+    await put(web)
+    await worker.stop(RUN.id)
+    assert await events(web) == [BEGUN, RunCancelled()]
+    assert await web.running(RUN.principal, RUN.thread_id) is None
+    taking = asyncio.create_task(worker.queue.take())
+    await until(lambda: _is_empty(several))
+    taking.cancel()
+    await asyncio.wait([taking])
+    assert taking.cancelled()
+
+
+async def _is_empty(several: Processes) -> bool:
+    return await several.redis.xlen(several.keys.queue) == 0
+
+
+async def test_whoever_is_stopped_before_it_holds_the_run_learns_of_it(several: Processes) -> None:
+    web, worker = await several.open(), await several.open(lease=SHORT)
+    told: list[object] = []
+    worker.on_stop(lambda *stopped: told.append(stopped))
+    await put(web)
+    job = await taken(worker)
+    held = worker._leases.held(job.run.id)
+    assert held
+    worker._leases.drop(RUN.id)
+    await web.stop(RUN.id)
+    await until(lambda: worker._tails._places.get(several.keys.signals, "0-0") != "0-0")
+    assert told == []
+    worker._leases.hold(held)
+    await until(lambda: told)
+    assert told[0] == (RUN.id, None)
+
+
+async def test_before_its_first_word_another_takes_over(several: Processes) -> None:
+    web, dying, other = [await several.open() for _ in range(3)]
+    await put(web)
+    await taken(dying)
+    await dying.append(RUN.id, [AnswerDelta("perhaps", certain=False)])
+    await die(several, dying)
+    assert await bury(web) == [BEGUN, AnswerDelta("perhaps", certain=False), AnswerRetracted()]
+    assert await taken(other) == JOB
+    await other.append(RUN.id, [*deltas("a"), RunCompleted()])
+    assert (await events(web))[-2:] == [*deltas("a"), RunCompleted()]
+
+
+async def test_of_many_that_try_one_puts_it_back(several: Processes) -> None:
+    web, dying, *others = [await several.open() for _ in range(5)]
+    await put(web)
+    await taken(dying)
+    await dying.append(RUN.id, [AnswerDelta("perhaps", certain=False)])
+    await die(several, dying)
+    await asyncio.gather(*(log._leases._bury() for log in [web, *others] * 3))
+    said = await events(web)
+    assert said.count(AnswerRetracted()) == 1
+    assert await several.redis.xlen(several.keys.queue) == 1
+
+
+async def test_after_its_first_word_it_is_lost(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await taken(dying)
+    await dying.append(RUN.id, deltas("a"))
+    await die(several, dying)
+    assert await bury(web) == [BEGUN, *deltas("a"), ProducerLost().as_event()]
+
+
+async def test_or_begins_anew_where_that_is_meant(several: Processes) -> None:
+    web = await several.open(restart=True)
+    dying = await several.open()
+    await put(web)
+    await taken(dying)
+    await dying.append(RUN.id, deltas("a"))
+    await die(several, dying)
+    assert await bury(web) == [BEGUN, *deltas("a"), AnswerRetracted(certain=True)]
+    assert await taken(dying) == JOB
+
+
+async def test_a_run_that_brings_down_its_workers_ends(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    for _ in range(redis_queue.ATTEMPTS):
+        assert await bury(web) == [BEGUN]
+        await taken(dying)
+        await die(several, dying)
+    assert await bury(web) == [BEGUN, ProducerLost().as_event()]
+
+
+async def test_a_run_that_nobody_takes_ends(several: Processes) -> None:
+    web = await several.open()
+    await put(web)
+    await die(several, web)
+    said = await bury(web)
+    assert said == [BEGUN, RunTimeout("No worker has taken the run.").as_event()]
+
+
+async def test_a_run_that_was_trimmed_cannot_begin_anew(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await taken(dying)
+    await dying.append(RUN.id, [AnswerDelta("perhaps", certain=False)])
+    await several.redis.xtrim(several.keys.log(RUN.id), maxlen=1, approximate=False)
+    await die(several, dying)
+    await web._leases._bury()
+    assert (await web.last(RUN.id)).event == ProducerLost().as_event()
+
+
+async def test_who_goes_gives_it_back(several: Processes) -> None:
+    web, going, other = await several.open(lease=SHORT), await several.open(), await several.open()
+    await put(web)
+    await taken(going)
+    await going.queue.give_back(RUN.id)
+    await going.queue.give_back(RUN.id)
+    with pytest.raises(NotFound):
+        await going.append(RUN.id, deltas("x"))
+    assert await taken(other) == JOB
+
+
+async def test_whose_lease_was_lost_gives_nothing_back(several: Processes) -> None:
+    web, going = await several.open(), await several.open()
+    await put(web)
+    await taken(going)
+    await several.redis.set(several.keys.lease(RUN.id), "another's")
+    await going.queue.give_back(RUN.id)
+    assert await several.redis.get(several.keys.lease(RUN.id)) == "another's"
+
+
+async def test_who_dies_between_the_queue_and_the_lease(several: Processes) -> None:
+    web, worker = await several.open(), await several.open(lease=SHORT)
+    await put(web)
+    await several.redis.xgroup_create(several.keys.queue, redis_queue.GROUP, "0")
+    await several.redis.xreadgroup(redis_queue.GROUP, "dead", {several.keys.queue: ">"})
+    assert await taken(worker) == JOB
+
+
+async def test_a_run_that_is_no_longer_kept_is_passed_over(several: Processes) -> None:
+    web, worker = await several.open(), await several.open()
+    await put(web)
+    await several.redis.delete(several.keys.run(RUN.id))
+    taking = asyncio.create_task(worker.queue.take())
+    await until(lambda: _is_empty(several))
+    taking.cancel()
+    await asyncio.wait([taking])
+
+
+async def test_what_is_not_held_cannot_be_left(several: Processes) -> None:
+    web = await several.open()
+    with pytest.raises(NotFound):
+        await web.queue.put(JOB)
+    await web.create(RUN)
+    await several.forget_lease()
+    with pytest.raises(StorageLost):
+        await web.queue.put(JOB)
+    assert not web._leases.held(RUN.id)
+
+
+async def test_leaving_it_twice_is_leaving_it_once(several: Processes) -> None:
+    web = await several.open()
+    await web.create(RUN)
+    held = web._leases.held(RUN.id)
+    assert held
+    await web.queue.put(JOB)
+    web._leases.hold(held)
+    await web.queue.put(JOB)
+    assert await several.redis.xlen(several.keys.queue) == 1
+
+
+async def test_stopping_what_never_was_is_no_error(several: Processes) -> None:
+    web = await several.open()
+    await web.stop("nobody")
+    assert not await several.redis.exists(several.keys.signals)
