@@ -10,9 +10,11 @@ import argparse
 import asyncio
 import io
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from importlib import import_module
 from typing import NamedTuple
 
 from fastapi import FastAPI
@@ -21,7 +23,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ValidationError
 
-from agent import models, tuning
+from agent import models, tuning, worker
 from agent.build import build_agent, protocol_for
 from agent.call_settings import HINTS
 from agent.execution import Parts
@@ -38,11 +40,16 @@ from callbacks.stdout import RawStdoutHandler
 from settings import PREFIX, Settings
 from stream.log import StreamLog
 from stream.memory import MemoryLog
+from stream.queue import RunQueue
 from stream.redis import open_redis_log
 from wire import chat, page, runs, status, terminal
 from wire.access import Access, is_loopback
+from wire.ag_ui import endpoint as ag_ui
+from wire.ai_sdk import endpoint as ai_sdk
 from wire.app import create_app
 from wire.append_only import MODES
+from wire.openai import endpoint as openai
+from wire.rpc.port import announce_grpc, try_port
 from wire.server import (
     Server,
     let_streams_be_cut,
@@ -50,11 +57,22 @@ from wire.server import (
     serve_with_workers,
     workers_asked_for,
 )
+from wire.websocket import endpoint as websocket
 
-ROUTERS = (chat.router, runs.router, status.router, page.router)
+ROUTERS = (
+    chat.router,
+    ai_sdk.router,
+    ag_ui.router,
+    runs.router,
+    status.router,
+    page.router,
+    openai.router,
+    websocket.router,
+)
 DEFAULT_OWN_PROTOCOL = "message"
 TAKE_HINTS = (models.OFFLINE, "openai")
 """Providers whose SDKs do not mind what they do not know."""
+NO_QUEUE = "Workers take their runs from a queue in Redis: set REDIS_URL."
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 
@@ -128,22 +146,34 @@ def make_ours(settings: Settings) -> Made:
 
 
 @asynccontextmanager
-async def open_log(settings: Settings) -> AsyncIterator[StreamLog]:
+async def open_log(settings: Settings) -> AsyncIterator[tuple[StreamLog, RunQueue | None]]:
+    """The log, and the queue of runs where there can be one."""
     if settings.redis_url is None:
-        yield MemoryLog(settings.log_ttl)
+        yield MemoryLog(settings.log_ttl), None
         return
-    async with open_redis_log(settings.redis_url, settings.log_ttl, settings.lease) as log:
-        yield log
+    ttl, lease, restart = settings.log_ttl, settings.lease, settings.restart
+    async with open_redis_log(settings.redis_url, ttl, lease, restart=restart) as log:
+        yield log, log.queue
 
 
 @asynccontextmanager
 async def open_runner(
-    settings: Settings, made: Made, callbacks: Sequence[BaseCallbackHandler] = ()
+    settings: Settings,
+    made: Made,
+    callbacks: Sequence[BaseCallbackHandler] = (),
+    *,
+    queued: bool = False,
 ) -> AsyncIterator[Runner]:
-    """Everything that a server holds open, closed again in the right order."""
+    """Everything that a server holds open, closed again in the right order.
+
+    `queued`: runs go through the queue, from web processes to workers.
+    """
     takes = await made.prepare()
     path = str(settings.data / "memory.sqlite")
-    async with AsyncSqliteSaver.from_conn_string(path) as saver, open_log(settings) as log:
+    async with (
+        AsyncSqliteSaver.from_conn_string(path) as saver,
+        open_log(settings) as (log, queue),
+    ):
         parts = Parts(
             agent=made.agent,
             grammar=made.grammar,
@@ -159,15 +189,16 @@ async def open_runner(
             max_runs=settings.max_runs,
             on_disconnect=settings.on_disconnect,
             heartbeat=settings.heartbeat,
+            drain=settings.drain,
         )
         tuning.tune()
-        async with Runner(parts, policy) as runner:
+        async with Runner(parts, policy, queue if queued else None) as runner:
             yield runner
         if made.model:
             await models.close(made.model)
 
 
-def build_app(settings: Settings, made: Made | None = None) -> FastAPI:
+def build_app(settings: Settings, made: Made | None = None, workers: int = 1) -> FastAPI:
     made = made or make(settings)
     access = Access(
         [key.get_secret_value() for key in settings.api_keys],
@@ -177,27 +208,75 @@ def build_app(settings: Settings, made: Made | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def runner() -> AsyncIterator[Runner]:
-        async with open_runner(settings, made) as opened:
+        queued = settings.workers == "external"
+        opening: AbstractAsyncContextManager[Runner] = open_runner(settings, made, queued=queued)
+        if settings.grpc_port is not None:
+            opening = with_grpc(settings, access, opening, app, shared=workers > 1)
+        async with opening as opened:
             with on_signal(opened.shut_down):
                 yield opened
 
     let_streams_be_cut()
     append_only = MODES[settings.answer_mode]
-    return create_app(ROUTERS, runner, access, settings.cors_origins, append_only)
+    app = create_app(ROUTERS, runner, access, settings.cors_origins, append_only)
+    return app
 
 
-def serve(settings: Settings, workers: int) -> int:
+def with_grpc(
+    settings: Settings,
+    access: Access,
+    opening: AbstractAsyncContextManager[Runner],
+    app: FastAPI,
+    *,
+    shared: bool,
+) -> AbstractAsyncContextManager[Runner]:
+    """The same runner, served by gRPC too. `shared`: other processes serve at its port."""
+    from wire.rpc.server import Place, serving  # an extra
+
+    def at_port(port: int) -> None:
+        app.state.grpc_port = port
+        announce_grpc(settings.host, port)
+
+    place = Place(settings.host, settings.grpc_port or 0, shared, settings.heartbeat)
+    return serving(opening, access, MODES[settings.answer_mode], place, at_port)
+
+
+def require_grpc(settings: Settings, workers: int, *, alone: bool) -> None:
+    """Where gRPC is asked for, it can be had. `alone`: nobody may be at its port yet."""
+    if settings.grpc_port is None:
+        return
+    require_keys(settings)
+    if workers > 1 and settings.grpc_port == 0:
+        raise BadSetting(f"{PREFIX}GRPC_PORT: several workers must know which port they share.")
+    try:
+        import_module("wire.rpc.server")
+        try_port(settings.host, settings.grpc_port, shared=not alone)
+    except ImportError as error:
+        raise BadSetting(
+            f"{PREFIX}GRPC_PORT wants the extra `lastword[grpc]`: {error.name} is not installed."
+        ) from error
+    except OSError as error:
+        where = f"{settings.host}, port {settings.grpc_port}"
+        raise BadSetting(f"{PREFIX}GRPC_PORT: {where}: {error.strerror}.") from error
+
+
+def require_keys(settings: Settings) -> None:
     if not (settings.api_keys or settings.anonymous or is_loopback(settings.host)):
         raise BadSetting(
             f"Without {PREFIX}API_KEYS anybody could use this server at {settings.host}. "
             f"Set keys, or {PREFIX}ANONYMOUS=true if that is meant."
         )
+
+
+def serve(settings: Settings, workers: int) -> int:
+    require_keys(settings)
     require_shared_log(settings, workers)
+    require_grpc(settings, workers, alone=True)
     made = make(settings)
     if workers > 1:
-        serve_with_workers("main:app", settings.host, settings.port, workers)
+        serve_with_workers("main:app", settings.host, settings.port, settings.drain, workers)
         return 0
-    server = Server(build_app(settings, made), settings.host, settings.port)
+    server = Server(build_app(settings, made), settings.host, settings.port, settings.drain)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as loop:
         loop.run(made.prepare())  # a mistake in it is told before the server begins
         loop.run(server.serve())
@@ -207,6 +286,22 @@ def serve(settings: Settings, workers: int) -> int:
 def require_shared_log(settings: Settings, workers: int) -> None:
     if workers > 1 and not settings.redis_url:
         raise BadSetting("Several workers share their runs through Redis: set REDIS_URL.")
+    if settings.workers == "external" and not settings.redis_url:
+        raise BadSetting(NO_QUEUE)
+
+
+async def work(settings: Settings) -> int:
+    """Perform runs that web processes leave in the queue, until a signal says to stop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with open_runner(settings, make(settings), queued=True) as runner:
+        if runner.queue is None:
+            raise BadSetting(NO_QUEUE)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        print("Waiting for runs.", flush=True)  # noqa: T201  for whoever started it
+        await worker.work(runner, runner.queue, settings.max_runs, stopping)
+    return 0
 
 
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -228,6 +323,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=_at_least_one, default=1, help="processes that serve")
     serve_command = commands.add_parser("serve", help="start the server (the default)")
     serve_command.add_argument("--workers", type=_at_least_one, default=argparse.SUPPRESS)
+    commands.add_parser("work", help="perform the runs of servers with LASTWORD_WORKERS=external")
     chat_command = commands.add_parser("chat", help="talk in the terminal")
     ask_command = commands.add_parser("ask", help="print one answer and nothing else")
     ask_command.add_argument("text", nargs="?", help="the question; standard input if missing")
@@ -236,10 +332,12 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     with _one_line_for_mistakes():
         settings = Settings()
-        if parsed.command not in {"chat", "ask"}:
+        if parsed.command not in {"chat", "ask", "work"}:
             return serve(settings, parsed.workers)
         try:
-            return asyncio.run(talk(settings, parsed))
+            return asyncio.run(
+                work(settings) if parsed.command == "work" else talk(settings, parsed)
+            )
         except KeyboardInterrupt:
             return terminal.INTERRUPTED
 
@@ -294,8 +392,10 @@ def __getattr__(name: str) -> FastAPI:
     if name == "app":
         with _one_line_for_mistakes():
             settings = Settings()
-            require_shared_log(settings, workers_asked_for(sys.argv, os.environ))
-            globals()["app"] = app = build_app(settings)
+            workers = workers_asked_for(sys.argv, os.environ)
+            require_shared_log(settings, workers)
+            require_grpc(settings, workers, alone=workers == 1)
+            globals()["app"] = app = build_app(settings, workers=workers)
             return app
     raise AttributeError(name)
 

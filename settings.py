@@ -45,10 +45,13 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(None, validation_alias="REDIS_URL")
     log_ttl: float = Field(3600.0, gt=0)
     lease: float = Field(5.0, ge=0.5)  # after which a process that says nothing counts as dead
+    workers: Literal["internal", "external"] = "internal"  # external: `main.py work` runs agents
+    restart: bool = False  # a run whose worker died in mid-answer begins anew
 
     # The server
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    grpc_port: int | None = Field(None, ge=0, le=65535)  # wants the extra `lastword[grpc]`
     api_keys: Annotated[list[SecretStr], NoDecode] = []
     anonymous: bool = False  # without keys, answer to other machines too
     cors_origins: Names = []
@@ -59,6 +62,7 @@ class Settings(BaseSettings):
     run_timeout: float = Field(300.0, gt=0)
     on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0)] = 10.0
     heartbeat: float = Field(15.0, gt=0)
+    drain: float = Field(5.0, ge=0)  # that runs in progress have to end when the server stops
 
     @field_validator("models", "tools", "cors_origins", "api_keys", mode="before")
     @classmethod
@@ -69,6 +73,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("openai_api_key", "openai_base_url", "redis_url", "model", "agent", "protocol"),
+        "grpc_port",
         mode="before",
     )
     @classmethod

@@ -108,7 +108,8 @@ class Execution:
             if not self._stopping:
                 await self._invoke(handler)
             if not self._stopping:  # an agent may swallow its cancellation
-                return RunCompleted(handler.finish_reason, handler.usage)
+                cited = handler.sources.cited(handler.answer)
+                return RunCompleted(handler.finish_reason, handler.usage, *cited)
         except asyncio.CancelledError:
             pass
         except Exception as error:  # noqa: BLE001  models and tools raise anything; the run must end

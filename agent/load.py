@@ -6,11 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from langchain_core.runnables import Runnable
 
 OwnRunnable: TypeAlias = Runnable[Any, Any]
+T = TypeVar("T")
 AsyncFactory: TypeAlias = Callable[[], Awaitable[OwnRunnable]]
 LONGEST = 300
 """Characters of another's message that are shown."""
@@ -26,13 +27,7 @@ def load(name: str) -> OwnRunnable | AsyncFactory:
     An async function is returned as it is: what it makes may belong to the event
     loop that it is made in. `made_by` calls it there.
     """
-    module_name, _, path = name.partition(":")
-    if not (module_name and path):
-        raise UnknownAgent(
-            f"{name!r} is not an agent's name: use `module:attribute`, "
-            "for example `my_agent:agent`."
-        )
-    found: object = _attribute(name, _module(module_name), path)
+    found = _found(name, "an agent's name", "my_agent:agent")
     if isinstance(found, Runnable):
         return found
     if inspect.iscoroutinefunction(found):
@@ -44,6 +39,29 @@ def load(name: str) -> OwnRunnable | AsyncFactory:
     except Exception as error:
         raise _failed(name, error) from error
     return _checked(name, made)
+
+
+def named(name: str, kind: type[T], what: str) -> T:
+    """What is named, or what a function of that name makes, if it is of this kind."""
+    found = _found(name, "a name", "my_module:attribute")
+    if not isinstance(found, kind) and callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise _failed(name, error) from error
+    if not isinstance(found, kind):
+        raise UnknownAgent(f"{name!r} gives a {type(found).__name__}: use a {what}.")
+    return found
+
+
+def _found(name: str, what: str, example: str) -> object:
+    module_name, _, path = name.partition(":")
+    if not (module_name and path):
+        raise UnknownAgent(
+            f"{name!r} is not {what}: use `module:attribute`, for example `{example}`."
+        )
+    found: object = _attribute(name, _module(module_name), path)
+    return found
 
 
 async def made_by(factory: AsyncFactory, name: str) -> OwnRunnable:

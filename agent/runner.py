@@ -90,6 +90,8 @@ class Runner:
 
     def shut_down(self) -> None:
         """Take no more runs. Those in progress may end in the time that the policy gives them."""
+        if self._closing:
+            return
         self._closing = True
         if self._policy.drain:
             loop = asyncio.get_running_loop()

@@ -1,7 +1,8 @@
 """`scripts/bench [saturated|bounded|paced|first|all]`: all of these by default.
 
 `scripts/bench fidelity` measures no speed, but who shows exactly the answer; `scripts/bench soak`,
-whether anything is lost between two processes.
+whether anything is lost between two processes; `scripts/bench readers`, what many readers, and
+those who stop reading, cost one server.
 """
 
 import argparse
@@ -24,7 +25,7 @@ QUICK = {"clients": 4, "tokens": 100, "streams": 10, "seconds": 1, "requests": 3
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
-        "mode", nargs="?", default="all", choices=["all", *MODES, "soak", "fidelity"]
+        "mode", nargs="?", default="all", choices=["all", *MODES, "soak", "readers", "fidelity"]
     )
     parser.add_argument("--clients", type=int, default=32, help="saturated: streams at once")
     parser.add_argument("--tokens", type=int, default=2000, help="saturated: tokens of an answer")
@@ -51,6 +52,17 @@ def fidelity(options: argparse.Namespace, command: str) -> None:
         page.write(found, command)
 
 
+def beside_tests(options: argparse.Namespace) -> report.Table:
+    """What imports the tests' model, which the others do without."""
+    if options.mode == "soak":
+        from bench.soak import soak
+
+        return soak(options)
+    from bench.readers import readers
+
+    return readers(options)
+
+
 def main() -> None:
     options = parser().parse_args()
     if options.quick:
@@ -59,13 +71,11 @@ def main() -> None:
     if options.mode == "fidelity":
         fidelity(options, command)
         return
-    if options.mode == "soak":
-        from bench.soak import soak  # imports the tests' model, which the others do without
-
-        table = soak(options)
+    if options.mode in {"soak", "readers"}:
+        table = beside_tests(options)
         report.show(table)
         if not options.quick:
-            report.write("soak", table, command)
+            report.write(options.mode, table, command)
         return
     with speed.Bench(options.only) as bench:
         for name, run in MODES.items():

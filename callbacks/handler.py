@@ -14,6 +14,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from callbacks.calls import Calls
 from callbacks.filters.base import ActionRead, AnswerFilter, Delta
 from callbacks.one_loop import OneLoop, in_turn
+from callbacks.sources import Sources
 from stream.events import Event, FinishReason, ToolFinished, ToolStarted, Usage
 from stream.log import is_end
 
@@ -59,6 +60,7 @@ class FinalAnswerHandler(OneLoop, WantsTokens, AsyncCallbackHandler):
         self._queue = queue
         self._calls = Calls(grammar)
         self._tools: dict[UUID, ToolStarted] = {}
+        self.sources = Sources()
         self.usage = Usage()
 
     @property
@@ -188,6 +190,7 @@ class FinalAnswerHandler(OneLoop, WantsTokens, AsyncCallbackHandler):
 
     @in_turn
     async def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
+        await self._put(self.sources.tell(getattr(output, "artifact", None)))
         text = output.text if isinstance(output, BaseMessage) else str(output)
         await self._tool_finished(run_id, text, getattr(output, "status", "") == "error")
 

@@ -53,4 +53,6 @@ def _event(fields: dict[str, Any]) -> Event:
     kind = _TYPES[fields.pop("type")]
     if "usage" in fields:
         fields["usage"] = Usage(*fields["usage"])
+    for numbers in fields.keys() & {"cited", "unknown"}:
+        fields[numbers] = tuple(fields[numbers])
     return kind(**fields)

@@ -4,8 +4,7 @@ A run is `RunStarted`, then any of the middle events, then exactly one of
 `RunCompleted`, `RunFailed`, `RunCancelled`. The end is an event like any other:
 no reader ever looks for a sentinel or a magic string.
 
-`json_chat` has no use for `SourceFound`, `ThoughtDelta` and uncertain text; other
-formats and tools do.
+`json_chat` has no use for `ThoughtDelta` and uncertain text; other formats do.
 
 This module does no IO and knows neither asyncio nor LangChain.
 """
@@ -122,6 +121,10 @@ class RunCompleted:
 
     finish_reason: FinishReason = "stop"
     usage: Usage = Usage()
+    cited: tuple[int, ...] = ()
+    """The numbers of the sources that the answer cites."""
+    unknown: tuple[int, ...] = ()
+    """What it cites that is no source."""
     type: ClassVar[Literal["run_completed"]] = "run_completed"
 
 

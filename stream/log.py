@@ -4,7 +4,7 @@ Every reader, live or resumed, of whatever wire, reads the log. There is no
 second, faster path, and so nothing that only one of two paths gets right.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, NewType, Protocol, TypeAlias
@@ -14,6 +14,9 @@ from stream.events import Event, RunCancelled, RunCompleted, RunFailed
 
 Cursor = NewType("Cursor", str)
 """A place in a run's log. Opaque to clients; of the characters A-Z a-z 0-9 . - only."""
+
+PIECE = 16 * 1024
+"""Characters of text in a batch. Encoded they are a small multiple of that many bytes."""
 
 START = Cursor("0")
 """Before the first entry."""
@@ -134,20 +137,34 @@ async def follow(
 ) -> AsyncIterator[list[Entry]]:
     """Batches of entries after a cursor, up to the end of the run.
 
-    An empty batch says that nothing came for `heartbeat` seconds. If the log is lost on the
-    way, the last entry says so: its cursor is good for when the log is back.
+    An empty batch says that nothing came for `heartbeat` seconds. A long one comes in pieces:
+    whoever encodes one and is stuck with it holds little. If the log is lost on the way, the
+    last entry says so: its cursor is good for when the log is back.
     """
     if after != START and await is_over(log, run_id, after):
         return
     # Only what can be known at once is raised: by later the caller has told its client something.
     batch = await log.read(run_id, after, 0) or await _read_on(log, run_id, after, heartbeat)
     while True:
-        yield batch
+        for piece in pieces(batch):
+            yield piece
         if batch:
             after = batch[-1].cursor
             if is_end(batch[-1].event):
                 return
         batch = await _read_on(log, run_id, after, heartbeat)
+
+
+def pieces(batch: list[Entry]) -> Iterator[list[Entry]]:
+    """The same, cut where the text in it reaches `PIECE` characters."""
+    begin = size = 0
+    for end, (_, event) in enumerate(batch, 1):
+        size += len(getattr(event, "text", ""))
+        if size >= PIECE:
+            yield batch[begin:end]
+            begin, size = end, 0
+    if begin < len(batch) or not batch:
+        yield batch[begin:] if begin else batch
 
 
 async def _read_on(log: StreamLog, run_id: str, after: Cursor, heartbeat: float) -> list[Entry]:

@@ -181,7 +181,7 @@ class RedisLog(StreamLog):
         while not entries and (left := until - clock()) > 0:
             async with storage():
                 tail = await self._tails.join(run_id, place)
-            if tail.end <= place:
+            if tail.end <= place and not self._tails.released:
                 await tail.wait(left)
             if self._tails.released:
                 return tail.after(place, MAX_BATCH)
@@ -220,7 +220,7 @@ class RedisLog(StreamLog):
 
     async def _range(self, run_id: str, place: int) -> list[Entry]:
         """More and more at a time: they may be long, and a reader that is stuck holds its own."""
-        entries, size, count = list[Entry](), 0, 1
+        entries, size, count = list[Entry](), 0, 4
         while size < MAX_SIZE and len(entries) < MAX_BATCH:
             async with storage():
                 kept: Any = await self._redis.xrange(

@@ -46,6 +46,7 @@ class Transcript:
                 self._uncertain.clear()
                 if certain:
                     self._certain.clear()
+                    self.sources.clear()  # what begins anew numbers its sources anew
             case SourceFound():
                 self.sources.append(event)
             case RunCompleted() | RunFailed() | RunCancelled():

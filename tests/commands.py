@@ -22,7 +22,7 @@ TIMEOUT = 40.0
 
 def environment(data: Path, **settings: Any) -> dict[str, str]:
     """Of a process that keeps its data in `data`; `model="offline"` is LASTWORD_MODEL."""
-    settings = {"data": data, "model": "offline"} | settings
+    settings = {"data": data, "model": "offline", "drain": 0} | settings
     own = {f"LASTWORD_{name.upper()}": str(value) for name, value in settings.items()}
     if url := own.pop("LASTWORD_OPENAI_BASE_URL", None):
         own |= {"OPENAI_BASE_URL": url, "LASTWORD_MODEL": "openai:test"}

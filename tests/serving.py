@@ -12,7 +12,7 @@ import uvicorn
 import main
 from agent.runner import Runner
 from settings import Settings
-from wire.bounded import BoundedProtocol
+from wire.server import PROTOCOLS
 
 
 class Lastword:
@@ -23,10 +23,10 @@ class Lastword:
         config = uvicorn.Config(
             self.app,
             port=0,
-            http=BoundedProtocol,
             log_level="warning",
             timeout_graceful_shutdown=5,
             lifespan="on",
+            **PROTOCOLS,
         )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, name="lastword")
@@ -53,6 +53,7 @@ class Lastword:
 @contextlib.contextmanager
 def serving(data: Path, **settings: Any) -> Iterator[Lastword]:
     """A server with these settings and nothing from the environment."""
+    settings = {"drain": 0} | settings
     lastword = Lastword(Settings(_env_file=None, data=data, **settings))  # type: ignore[call-arg]
     lastword.thread.start()
     try:

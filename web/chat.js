@@ -74,6 +74,7 @@ async function ask(text) {
       if (data.certain === false) uncertain.push(piece);
       answer.scrollIntoView({ block: "end" });
     } else if (name === "retract") {
+      if (data.certain) answer?.replaceChildren(); // the run begins anew
       for (const piece of uncertain) piece.remove();
       uncertain = [];
       if (!answer?.hasChildNodes()) {

@@ -1,5 +1,6 @@
 """Who may come in: API keys where there are any, this machine's own programs where not."""
 
+import base64
 import hashlib
 import ipaddress
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from starlette.requests import HTTPConnection
 from stream.errors import Forbidden, Unauthorized
 
 ANONYMOUS = "anonymous"
+BEARER = "bearer."
+"""Begins the subprotocol of a WebSocket that stands for a key: base64url of it, unpadded."""
 
 
 class Access:
@@ -35,16 +38,23 @@ class Access:
     def principal(self, request: HTTPConnection) -> str:
         """A short stable name for who is asking. It never contains the key."""
         if self._principals:
-            return self._of_key(request.headers.get("authorization", ""))
+            return self._of_key(_key(request))
         if not self._anonymous:
             _refuse_other_machines(request)
         self._refuse_other_pages(request)
         return ANONYMOUS
 
-    def _of_key(self, authorization: str) -> str:
-        scheme, _, key = authorization.partition(" ")
-        principal = self._principals.get(_digest(key.strip()))
-        if scheme.lower() != "bearer" or principal is None:
+    def caller(self, authorization: str, address: str) -> str:
+        """The same on a wire that no web page can use; `address` is where the call is from."""
+        if self._principals:
+            return self._of_key(_bearer(authorization))
+        if not (self._anonymous or is_loopback(address)):
+            raise Forbidden("Without API keys this server answers only to this machine.")
+        return ANONYMOUS
+
+    def _of_key(self, key: str | None) -> str:
+        principal = None if key is None else self._principals.get(_digest(key))
+        if principal is None:
             raise Unauthorized
         return principal
 
@@ -57,6 +67,27 @@ class Access:
             raise Forbidden("Pages of other origins may not use this server.")
         if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             raise Forbidden("Pages of other origins may not use this server.")
+
+
+def _key(request: HTTPConnection) -> str | None:
+    if (key := _bearer(request.headers.get("authorization", ""))) is not None:
+        return key
+    # A page can give a WebSocket no header, and an address is no place for a key.
+    offered: list[str] = request.scope.get("subprotocols", [])
+    return next((_from_base64(name) for name in offered if name.startswith(BEARER)), None)
+
+
+def _bearer(authorization: str) -> str | None:
+    scheme, _, key = authorization.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
+
+
+def _from_base64(name: str) -> str | None:
+    text = name.removeprefix(BEARER)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode()
+    except ValueError:
+        return None
 
 
 def _refuse_other_machines(request: HTTPConnection) -> None:

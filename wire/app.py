@@ -60,7 +60,8 @@ def create_app(
     app.add_middleware(problems.TooLargeAsProblem)
     app.state.access = access
     app.state.append_only = append_only
-    problems.install(app)
+    routers = list(routers)
+    problems.install(app, routers)
     for router in routers:
         app.include_router(router)
     if allowed := list(origins):
@@ -68,7 +69,7 @@ def create_app(
             CORSMiddleware,
             allow_origins=allowed,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+            allow_headers=["*"],  # OpenAI's client says in a dozen of them what it runs on
             expose_headers=["X-Run-Id", "X-Thread-Id", "Content-Location", "Retry-After"],
         )
     return app

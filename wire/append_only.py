@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from stream.errors import ProducerLost
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted
 from stream.log import Entry
 
@@ -11,9 +12,13 @@ class AppendOnly:
 
     def __init__(self) -> None:
         self._uncertain: list[str] = []
+        self._begun = False
 
     def text(self, batch: Sequence[Entry]) -> str:
-        """The answer's characters that this batch made certain, often none."""
+        """The answer's characters that this batch made certain, often none.
+
+        Raises `ProducerLost` if the run begins anew after some of them went out.
+        """
         certain: list[str] = []
         for _, event in batch:
             match event:
@@ -24,10 +29,13 @@ class AppendOnly:
                 case AnswerConfirmed():
                     certain += self._uncertain
                     self._uncertain.clear()
+                case AnswerRetracted(certain=True) if certain or self._begun:
+                    raise ProducerLost
                 case AnswerRetracted():
                     self._uncertain.clear()
                 case _:
                     pass
+        self._begun = self._begun or bool(certain)
         return "".join(certain)
 
 
@@ -49,7 +57,7 @@ class Eager(AppendOnly):
                     self._shown = self._shown or not certain
                 case AnswerConfirmed():
                     self._shown = False
-                case AnswerRetracted() if self._shown:
+                case AnswerRetracted(certain=certain) if self._shown or certain:
                     self._gap, self._shown = "\n\n", False  # for the next text, if there is one
                 case _:
                     pass

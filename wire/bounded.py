@@ -4,6 +4,7 @@ uvicorn itself bounds neither the head of a request nor how many wait behind an
 answer that is under way; and it does so before any key was looked at.
 """
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -14,6 +15,9 @@ MAX_FIELDS = 128
 """Header fields of a request, trailers included."""
 MAX_WAITING = 16
 """Requests of one connection that wait for the answer before theirs."""
+LINGER = 10.0
+"""Seconds, after the end of an answer, that its client has to take it, if the connection is to be
+closed; what it has not taken by then is thrown away. More than uvicorn keeps one alive for."""
 
 
 class _TooMuch(Exception):
@@ -27,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._unfinished = 0
         self._answering: RequestResponseCycle | None = None
+        self._lingering: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         self._unfinished += len(data)
@@ -63,13 +68,37 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Not beside another answer, which nobody would tell that its client has left."""
+        if self._answering is None or self._answering.response_complete:
+            super().handle_websocket_upgrade()
+        else:
+            self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request being answered: uvicorn tells only the one that came last."""
         super().connection_lost(exc)
+        self._stay()
         if self._answering and not self._answering.response_complete:
             self._answering.disconnected = True
             self._answering.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        async def answer(*arguments: Any) -> None:
+            try:
+                await app(*arguments)
+            finally:  # closing waits for ever for a client that takes nothing
+                self._stay()
+                self._lingering = self.loop.call_later(LINGER, self._let_go)
+
+        self._stay()
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, answer)
+
+    def _let_go(self) -> None:
+        if self.transport.is_closing():
+            self.transport.abort()
+
+    def _stay(self) -> None:
+        if self._lingering:
+            self._lingering.cancel()

@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import JSONResponse, Response
 
-from agent.call_settings import CallSettings
 from agent.memory import Exchange
-from agent.request import OnConflict, RunRequest
+from agent.request import exchanges
 from agent.runner import Runner
 from stream.errors import BadRequest, LastwordError, from_event
 from stream.events import RunFailed
@@ -19,75 +17,15 @@ from stream.transcript import Transcript
 from wire import sse
 from wire.access import Principal
 from wire.append_only import AppendOnly
+from wire.asked import ChatRequest, Strict, Text, ThreadId
 from wire.live import CutOff, Late, LiveBody, run_headers
+from wire.named import sources_json, usage_json
 from wire.problems import problem
 
-MAX_TEXT = 32_000
-"""Characters."""
-MAX_FIELDS = 32
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
-def _sayable(text: str) -> str:
-    if not text.strip():
-        raise ValueError("there is nothing in it")
-    if "\0" in text:
-        raise ValueError("the character NUL is not text")
-    return text
-
-
-Text = Annotated[
-    str,
-    Field(min_length=1, max_length=MAX_TEXT, description="What the user says."),
-    AfterValidator(_sayable),
-]
-Seconds = Annotated[float, Field(strict=True, ge=0, le=3600)]
-ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
-
-
-class _Strict(BaseModel):
-    """Takes no fields but its own, and looks at no more than may be a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _few(cls, given: Any) -> Any:
-        """An error for each of a body's 26,000 fields would stop all streams for a moment."""
-        if isinstance(given, dict) and len(given) > MAX_FIELDS:
-            raise ValueError(f"more than {MAX_FIELDS} fields")
-        return given
-
-
-class ChatRequest(_Strict):
-    """A question to the agent."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"text": "What is the square root of 71?"}]},
-    )
-
-    text: Text
-    thread_id: ThreadId | None = Field(None, description="Goes on with a conversation.")
-    model: Annotated[str, Field(max_length=200)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    stream: bool = True
-    include: Annotated[list[sse.Extra], Field(max_length=3)] = list(sse.DEFAULT_EXTRAS)
-    on_disconnect: Literal["continue", "cancel"] | Seconds | None = Field(
-        None, description="Go on, end at once, or end after so many seconds."
-    )
-    on_conflict: OnConflict = "reject"
-
-    def as_run(self) -> RunRequest:
-        return RunRequest(
-            text=self.text,
-            thread_id=self.thread_id,
-            settings=CallSettings(self.model, self.temperature),
-            on_disconnect=self.on_disconnect,
-            on_conflict=self.on_conflict,
-        )
-
-
-class ChatQuery(_Strict):
+class ChatQuery(Strict):
     """A question in the address. What else a request may say goes into a body."""
 
     text: Text | None = None
@@ -166,6 +104,8 @@ def _wanted(request: Request, asked: ChatRequest) -> str:
 
 
 async def _history(runner: Runner, asked: ChatRequest, principal: str) -> list[Exchange]:
+    if (given := asked.messages()) is not None:
+        return exchanges(given)
     if asked.thread_id is None:
         return []
     return await runner.conversation(asked.thread_id, principal=principal)
@@ -218,6 +158,7 @@ async def _whole(
         "thread_id": run.thread_id,
         "run_id": run.id,
         "finish_reason": transcript.finish_reason,
-        "usage": sse.usage_json(transcript.usage),
+        "usage": usage_json(transcript.usage),
+        **sources_json(transcript.sources, transcript.end),
     }
     return JSONResponse(answer, headers=headers)

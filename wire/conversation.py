@@ -9,8 +9,8 @@ from stream.errors import BadRequest
 def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message]]:
     """What is asked, and what came before it. Raises `BadRequest` that names the message."""
     for place, message in enumerate(messages):
-        if "\0" in message.content:
-            raise BadRequest("the character NUL is not text", field=f"messages.{place}.content")
+        if reason := unsayable(message.content):
+            raise BadRequest(reason, field=f"messages.{place}.content")
     if not messages:
         raise BadRequest("there are none", field="messages")
     *history, last = messages
@@ -20,3 +20,14 @@ def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message
     if not last.content.strip():
         raise BadRequest("there is nothing in it", field=f"{where}.content")
     return last.content, history
+
+
+def unsayable(text: str) -> str | None:
+    """Why this can be given to no model, nor be kept."""
+    if "\0" in text:
+        return "the character NUL is not text"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair is not text"
+    return None

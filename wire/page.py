@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import FileResponse
+
+from agent.models import OFFLINE
+from agent.runner import Runner
+from wire.access import Access
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,6 +29,14 @@ HEADERS = {
 @router.get("/")
 async def page() -> FileResponse:
     return _file("index.html")
+
+
+@router.get("/web/config")
+async def config(request: Request) -> dict[str, bool]:
+    """What the page must know before the first question; nothing that a stranger may not."""
+    runner: Runner = request.app.state.runner
+    access: Access = request.app.state.access
+    return {"offline": runner.models[:1] == [OFFLINE], "wants_key": access.wants_keys}
 
 
 def _serve(name: str) -> None:

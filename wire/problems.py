@@ -1,13 +1,14 @@
 """Errors before the first byte: problem details (RFC 9457) with the right status."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,8 +20,30 @@ METHODS = ("DELETE", "GET", "HEAD", "POST")
 _BY_STATUS: dict[int, type[LastwordError]] = {404: NotFound}
 
 
-def install(app: FastAPI) -> None:
-    """Have the app answer every error as problem details."""
+class Shape(Protocol):
+    """How errors look. `errors` names the fields that are wrong."""
+
+    def __call__(
+        self,
+        error: LastwordError,
+        status: int | None = None,
+        errors: Sequence[dict[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Response: ...
+
+
+class ShapedRouter(APIRouter):
+    """Of a protocol in which errors look otherwise: all of them below its prefix."""
+
+    def __init__(self, prefix: str, shape: Shape, **options: Any) -> None:
+        super().__init__(prefix=prefix, **options)
+        self.shape = shape
+
+
+def install(app: FastAPI, routers: Iterable[APIRouter] = ()) -> None:
+    """Have the app answer every error as problem details, or as its protocol has them."""
+    shaped = [router for router in routers if isinstance(router, ShapedRouter)]
+    app.state.shapes = {router.prefix: router.shape for router in shaped}
     app.add_exception_handler(LastwordError, _on_ours)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -56,12 +79,28 @@ def problem(
     }
     if errors:
         body["errors"] = list(errors)
+    headers = error_headers(error, body["status"], headers)
+    return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
+
+
+def error_headers(
+    error: LastwordError, status: int, headers: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """These, and what HTTP itself has to say of an error."""
     headers = dict(headers or {})
     if error.retry_after:
         headers["Retry-After"] = str(error.retry_after)
-    if body["status"] == 401:
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
+    return headers
+
+
+def _shape(scope: Scope) -> Shape:
+    for prefix, shape in scope["app"].state.shapes.items():
+        if scope["path"].startswith(f"{prefix}/"):
+            found: Shape = shape
+            return found
+    return problem
 
 
 class TooLargeAsProblem:
@@ -77,27 +116,28 @@ class TooLargeAsProblem:
             nonlocal refused
             if message.get("status") == TooLarge.status:
                 refused = True
-                await problem(TooLarge())(scope, receive, send)
+                await _shape(scope)(TooLarge())(scope, receive, send)
             elif not refused:
                 await send(message)
 
         await self._app(scope, receive, relay)
 
 
-async def _on_ours(_: Request, error: Exception) -> JSONResponse:
+async def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, LastwordError)  # noqa: S101  what it was registered for
-    return problem(error)
+    return _shape(request.scope)(error)
 
 
-async def _on_http(request: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  for the type checker
+    shape = _shape(request.scope)
     if error.status_code == 400:  # FastAPI could not read the body at all
-        return problem(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
+        return shape(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
     kind = _BY_STATUS.get(error.status_code, BadRequest)
     if error.status_code == 405:
         unknown = kind("This address does not know this method.")
-        return problem(unknown, 405, headers={"Allow": ", ".join(_allowed(request))})
-    return problem(kind(), error.status_code, headers=error.headers)
+        return shape(unknown, 405, headers={"Allow": ", ".join(_allowed(request))})
+    return shape(kind(), error.status_code, headers=error.headers)
 
 
 def _allowed(request: Request) -> Iterator[str]:
@@ -108,20 +148,24 @@ def _allowed(request: Request) -> Iterator[str]:
             yield method
 
 
-async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     """Names at most five fields, and never repeats the input: it may be large, or a secret."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  for the type checker
-    errors = [
-        {"field": _field(each["loc"]), "message": _message(each)}
-        for each in error.errors()[:MAX_REPORTED]
-    ]
+    errors = explained(error.errors())
     summary = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
-    return problem(BadRequest(summary), errors=errors)
+    return _shape(request.scope)(BadRequest(summary), errors=errors)
 
 
-async def _on_bug(_: Request, __: Exception) -> JSONResponse:
+def explained(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """`field` and `message` of the first of pydantic's errors."""
+    return [
+        {"field": _field(each["loc"]), "message": _message(each)} for each in errors[:MAX_REPORTED]
+    ]
+
+
+async def _on_bug(request: Request, _: Exception) -> Response:
     """Starlette raises it again once this is sent, and so it is logged."""
-    return problem(Internal())
+    return _shape(request.scope)(Internal())
 
 
 def _message(error: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from stream.log import START, Cursor
 from wire import sse
 from wire.access import Principal
 from wire.live import LiveBody
+from wire.named import DEFAULT_EXTRAS, Extra, sources_json, usage_json
 
 router = APIRouter(tags=["runs"])
 Id = Annotated[str, Path(max_length=128)]
@@ -39,7 +40,8 @@ async def get_run(request: Request, run_id: Id, principal: Principal) -> dict[st
         "first_cursor": transcript.first,
         "last_cursor": transcript.last,
         "finish_reason": transcript.finish_reason,
-        "usage": sse.usage_json(transcript.usage),
+        "usage": usage_json(transcript.usage),
+        **sources_json(transcript.sources, transcript.end),
     }
 
 
@@ -50,7 +52,7 @@ async def get_events(
     principal: Principal,
     after: After = None,
     last_event_id: LastEventId = None,
-    include: Annotated[list[sse.Extra] | None, Query(max_length=3)] = None,
+    include: Annotated[list[Extra] | None, Query(max_length=3)] = None,
 ) -> Response:
     """The run's events after a cursor, on to its end. 204 when there will be none."""
     runner: Runner = request.app.state.runner
@@ -58,7 +60,7 @@ async def get_events(
     if await runner.is_over(run_id, cursor, principal=principal):
         return Response(status_code=204)  # what stops a browser's EventSource from coming back
     batches = runner.follow(run_id, cursor, principal=principal)
-    extras = sse.DEFAULT_EXTRAS if include is None else include
+    extras = DEFAULT_EXTRAS if include is None else include
     return LiveBody(sse.frames(batches, extras), sse.MEDIA_TYPE, sse.HEADERS)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +15,21 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from wire.bounded import BoundedProtocol
+from wire.bounded_socket import MAX_FRAME, BoundedSocket
 
+PROTOCOLS: Mapping[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": BoundedSocket,
+    "ws_max_size": MAX_FRAME,
+    "ws_per_message_deflate": False,  # frames are small, and each socket would hold 300 KiB for it
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+}
+"""What uvicorn is told of the protocols. Seconds between the heartbeats, and for their answers."""
 SHUTDOWN_TIMEOUT = 5
-"""Seconds. Runs end at once when the server is told to stop; this is for slow clients."""
+"""Seconds that slow clients have to read the end of their runs."""
+IMPORTING = 60
+"""Seconds that a process may take to begin: uvicorn would start another one after five."""
 
 
 @contextmanager
@@ -50,8 +63,8 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
 class Server(uvicorn.Server):
     """uvicorn with our defaults; says where it is."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        super().__init__(configured(app, host, port))
+    def __init__(self, app: FastAPI, host: str, port: int, drain: float = 0) -> None:
+        super().__init__(configured(app, host, port, drain))
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
@@ -63,23 +76,28 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()
 
 
-def serve_with_workers(app: str, host: str, port: int, workers: int) -> None:
+def serve_with_workers(app: str, host: str, port: int, drain: float, workers: int) -> None:
     """Several processes behind one address, each with the app of this name."""
-    config = configured(app, host, port, workers=workers)
+    config = configured(
+        app, host, port, drain, workers=workers, timeout_worker_healthcheck=IMPORTING
+    )
     with config.bind_socket() as listening:
         announce(host, listening.getsockname()[1])
         Multiprocess(config, sockets=[listening]).run()
 
 
-def configured(app: FastAPI | str, host: str, port: int, **options: Any) -> uvicorn.Config:
+def configured(
+    app: FastAPI | str, host: str, port: int, drain: float, **options: Any
+) -> uvicorn.Config:
+    """`drain` is how many seconds the app gives its runs when it is told to stop."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=BoundedProtocol,
         log_level="warning",
         access_log=False,  # a question in `?text=` is nobody's business
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        timeout_graceful_shutdown=math.ceil(drain) + SHUTDOWN_TIMEOUT,
+        **PROTOCOLS,
         **options,
     )
 

@@ -24,8 +24,8 @@ from callbacks.filters.base import read_reply
 from callbacks.filters.registry import FILTERS
 from callbacks.filters.tool import ANSWER_ARGUMENT, ANSWER_TOOL
 
-CALCULATOR = "calculator"
-PREAMBLE = "Let me compute that."
+CALCULATOR, SEARCH = "calculator", "search"
+PREAMBLES = {SEARCH: "Let me look that up.", CALCULATOR: "Let me compute that."}
 _SLOT = "{output}"
 
 
@@ -34,6 +34,7 @@ class Form(Protocol):
 
     calculator: str | None
     """The name that the prompt has for it, if it has one."""
+    search: str | None
     answer_now: Collection[str]
     corrections: Collection[str]
 
@@ -53,9 +54,7 @@ class TextForm:
     def __init__(self, protocol: TextProtocol, prompt: str) -> None:
         self._protocol = protocol
         self._before, _, self._after = protocol.result(_SLOT).partition(_SLOT)
-        # One tool to a line: `name: description`.
-        found = re.search(rf"^\W*({CALCULATOR})\b.*:", prompt, re.IGNORECASE | re.MULTILINE)
-        self.calculator = found[1] if found else None
+        self.calculator, self.search = _named(CALCULATOR, prompt), _named(SEARCH, prompt)
         self.answer_now: Collection[str] = {protocol.answer_now}
         self.corrections: Collection[str] = {protocol.correction}
 
@@ -84,8 +83,8 @@ class NativeForm:
         functions = {tool["function"]["name"]: tool["function"] for tool in tools}
         self._answers_by_call = ANSWER_TOOL in functions
         self.calculator = CALCULATOR if CALCULATOR in functions else None
-        properties = functions.get(CALCULATOR, {}).get("parameters", {}).get("properties", {})
-        self._argument = next(iter(properties), "input")
+        self.search = SEARCH if SEARCH in functions else None
+        self._functions = functions
         self.answer_now: Collection[str] = {Tool.answer_now, Message.answer_now}
         self.corrections: Collection[str] = {Tool.correction, Message.correction}
 
@@ -101,11 +100,19 @@ class NativeForm:
 
     def write(self, intention: Intention) -> AIMessage:
         if isinstance(intention, ToolCall):
-            said = "" if self._answers_by_call else PREAMBLE  # to be taken back again
-            return _call(said, intention.name, {self._argument: intention.input})
+            name = intention.name
+            said = "" if self._answers_by_call else PREAMBLES[name]  # to be taken back again
+            properties = self._functions[name].get("parameters", {}).get("properties", {})
+            return _call(said, name, {next(iter(properties), "input"): intention.input})
         if self._answers_by_call:
             return _call("", ANSWER_TOOL, {ANSWER_ARGUMENT: intention.text})
         return AIMessage(intention.text)
+
+
+def _named(tool: str, prompt: str) -> str | None:
+    """A tool's name as the prompt writes it, one tool to a line: `name: description`."""
+    found = re.search(rf"^\W*({tool})\b.*:", prompt, re.IGNORECASE | re.MULTILINE)
+    return found[1] if found else None
 
 
 def _call(said: str, name: str, arguments: dict[str, str]) -> AIMessage:
@@ -150,6 +157,7 @@ class _Reading:
             self._call,
             self._result,
             self._must_answer,
+            self._form.search,
         )
 
     def recall(self, message: AIMessage) -> None:

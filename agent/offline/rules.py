@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from agent.offline.arithmetic import understand
+from agent.offline.lookup import quoting, whole
 
 CONNECT = (
     "To talk to a real model, set `OPENAI_API_KEY`, or `OPENAI_BASE_URL` for a compatible server, "
@@ -18,6 +19,7 @@ NO_CALCULATOR = (
 )
 NO_RESULT_YET = "There is no result yet that I could go on from. What should I start with?"
 NO_MORE_CALLS = "I can't compute that: I may not use my calculator again for this question."
+NO_MORE_SEARCHES = "I can't look that up: I may not search again for this question."
 LONGEST_QUOTE = 200
 
 
@@ -56,16 +58,28 @@ class Conversation(NamedTuple):
     result: str = ""
     must_answer: bool = False
     """No more tool calls for what was said."""
+    search: str | None = None
+    """The name that the search tool has in the prompt, if it is there."""
 
 
 Responder: TypeAlias = Callable[[Conversation, re.Match[str]], str]
 
 
 def decide(talk: Conversation) -> Intention:
-    """What to do next: use the calculator, or answer."""
+    """What to do next: use a tool, or answer."""
+    if talk.call and talk.call.name == talk.search:
+        return Answer(quoting(talk.call.input, talk.result))
     if talk.call:
         return Answer(_report(talk, talk.call))
-    return _compute(talk) or Answer(_respond(talk))
+    return _compute(talk) or _converse(talk) or _look_up(talk) or Answer(_unknown(talk))
+
+
+def _look_up(talk: Conversation) -> Intention | None:
+    if talk.search is None:
+        return None
+    if talk.must_answer:
+        return Answer(NO_MORE_SEARCHES)
+    return ToolCall(talk.search, whole([each.said for each in talk.earlier], talk.said))
 
 
 # Arithmetic
@@ -108,9 +122,9 @@ def _last_result(talk: Conversation) -> str | None:
 # Talk
 
 
-def _respond(talk: Conversation) -> str:
+def _converse(talk: Conversation) -> Answer | None:
     found = ((pattern.search(talk.said), respond) for pattern, respond in _RULES)
-    return next((respond(talk, match) for match, respond in found if match), _unknown(talk))
+    return next((Answer(respond(talk, match)) for match, respond in found if match), None)
 
 
 def _unknown(talk: Conversation) -> str:
@@ -123,6 +137,8 @@ def _introduce(talk: Conversation, _: re.Match[str]) -> str:
 
 def _abilities(talk: Conversation) -> str:
     can = CAN_CALCULATE if talk.calculator else "I can't even calculate here, but I can"
+    if talk.search:
+        can = f"I can quote from the documents that I was given. Also, {can}"
     return f"{can} remember what you told me in this conversation."
 
 

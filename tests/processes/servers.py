@@ -25,11 +25,18 @@ OVER = b"\r\n0\r\n\r\n"
 class Server:
     """`python main.py`. `url` has no slash at its end."""
 
+    command: tuple[str, ...] = MAIN
+
     def __init__(self, data: Path, redis: RedisServer, upstream: Upstream, **settings: Any) -> None:
-        settings = {"port": 0, "openai_base_url": upstream.url, "protocol": "json_chat"} | settings
+        settings = {
+            "port": 0,
+            "drain": 0,
+            "openai_base_url": upstream.url,
+            "protocol": "json_chat",
+        } | settings
         self.url = ""
         self.process = subprocess.Popen(
-            MAIN,
+            self.command,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=data,
@@ -58,15 +65,25 @@ class Server:
         os.kill(self.process.pid, signal.SIGCONT)
 
 
+class Worker(Server):
+    """`python main.py work`: it has no address."""
+
+    command = (*MAIN, "work")
+
+    def wait_until_up(self) -> None:
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "Waiting for runs.\n"
+
+
 @contextmanager
 def starting(
     data: Path, redis: RedisServer, upstream: Upstream
 ) -> Iterator[Callable[..., list[Server]]]:
-    """Starts servers together: `start(2, lease=1)`."""
+    """Starts servers together: `start(2, lease=1)`, or `start(2, Worker)`."""
     servers: list[Server] = []
 
-    def start(number: int, **settings: Any) -> list[Server]:
-        new = [Server(data, redis, upstream, **settings) for _ in range(number)]
+    def start(number: int, kind: type[Server] = Server, **settings: Any) -> list[Server]:
+        new = [kind(data, redis, upstream, **settings) for _ in range(number)]
         servers.extend(new)
         for server in new:
             server.wait_until_up()

@@ -22,6 +22,7 @@ FIELDS = {
     int: COUNT,
     float: st.floats(allow_nan=False),
     Usage: st.builds(Usage, COUNT, COUNT),
+    tuple[int, ...]: st.lists(COUNT).map(tuple),
 }
 
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from stream.errors import BadRequest, NotFound
-from stream.events import RunCancelled, RunCompleted, RunFailed
-from stream.log import START, Cursor, StreamLog, follow, is_end, is_over
+from stream.events import AnswerDelta, RunCancelled, RunCompleted, RunFailed
+from stream.log import PIECE, START, Cursor, Entry, StreamLog, follow, is_end, is_over, pieces
 from tests.stream.logs import RUN, deltas, replay, waiting
 
 pytestmark = pytest.mark.anyio
@@ -73,3 +73,21 @@ async def test_what_cannot_be_followed(log: StreamLog) -> None:
     await log.append(RUN.id, [RunCompleted()])
     with pytest.raises(BadRequest):
         await anext(follow(log, RUN.id, Cursor("nonsense"), FOREVER))
+
+
+def test_a_long_batch_comes_in_pieces() -> None:
+    """Whoever is stuck with one holds little."""
+    events = [*map(AnswerDelta, ["x" * 1000] * 1000), AnswerDelta("x" * 2 * PIECE), RunCompleted()]
+    batch = [Entry(Cursor(str(n)), event) for n, event in enumerate(events, 1)]
+    *cut, long, end = pieces(batch)
+    assert all(PIECE <= 1000 * len(piece) < PIECE + 1000 for piece in cut)
+    assert len(long) < PIECE / 1000
+    assert [entry for piece in [*cut, long, end] for entry in piece] == batch
+
+
+def test_a_short_batch_is_one_piece() -> None:
+    batch = [Entry(Cursor("1"), AnswerDelta("x"))]
+    assert [*pieces(batch)] == [batch]
+    assert [*pieces([])] == [[]]
+    long = [Entry(Cursor("1"), AnswerDelta("x" * PIECE))]
+    assert [*pieces(long)] == [long]

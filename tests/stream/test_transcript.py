@@ -73,6 +73,8 @@ def test_how_it_ended(end, state, finish_reason, usage) -> None:
 def test_sources_in_order() -> None:
     other = SourceFound(2, "Other", "else.md", "words", 0.4)
     assert transcript(SOURCE, AnswerDelta("a"), other).sources == [SOURCE, other]
+    assert transcript(SOURCE, AnswerRetracted(), other).sources == [SOURCE, other]
+    assert transcript(SOURCE, AnswerRetracted(certain=True), other).sources == [other]
 
 
 @given(st.lists(st.text()))

@@ -155,7 +155,8 @@ class Client:
         headers: str = "",
         **body: Any,
     ) -> None:
-        content = json.dumps({"text": "hi", **body}).encode() if method == "POST" else b""
+        asked = {"text": "hi", **body} if path == "/chat" else body
+        content = json.dumps(asked).encode() if method == "POST" else b""
         address = urlsplit(lastword.url)
         self._socket = socket.socket()
         self._socket.settimeout(TIMEOUT)

@@ -53,6 +53,7 @@ WRONG_KEYS: dict[str, dict[str, str]] = {
 }
 GUARDED = [
     ("POST", "/chat"),
+    ("POST", "/ag-ui"),
     ("GET", f"/chat?text=hi&key={ANNE}&api_key={ANNE}&access_token={ANNE}"),
     ("GET", "/runs/0"),
     ("GET", "/runs/0/events"),

@@ -189,6 +189,7 @@ def test_the_document(shared: Lastword, model: Upstream):
         "run_id": answer.headers["X-Run-Id"],
         "finish_reason": "stop",
         "usage": {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12},
+        "sources": [],
     }
 
 

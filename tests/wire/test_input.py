@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.serving import Lastword
 from tests.upstream import Upstream
 from tests.wire.helpers import TIMEOUT, Client, Shared, ask, get
-from wire.chat import MAX_FIELDS
+from wire.asked import MAX_FIELDS
 
 MAX_ANSWER = 16 * 1024
 CANARY = "canary-4711"

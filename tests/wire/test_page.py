@@ -56,13 +56,20 @@ def test_the_documentation_knows_every_endpoint(shared: Lastword):
     assert get(shared, "/docs").headers["Content-Type"].startswith("text/html")
     paths = get(shared, "/openapi.json").json()["paths"]
     assert {path: set(methods) for path, methods in paths.items()} == {
+        "/api/chat": {"post"},
+        "/api/chat/{chat_id}/stream": {"get"},
         "/chat": {"get", "post"},
+        "/ag-ui": {"post"},
         "/runs/{run_id}": {"get", "delete"},
         "/runs/{run_id}/events": {"get"},
         "/threads/{thread_id}": {"get", "delete"},
         "/health": {"get"},
         "/ready": {"get"},
         "/metrics": {"get"},
+        "/v1/chat/completions": {"post"},
+        "/v1/models": {"get"},
+        "/v1/models/{model}": {"get"},
+        "/v1/embeddings": {"post"},
     }
     answers = paths["/chat"]["post"]["responses"]["200"]["content"]
     assert set(answers) == {"text/plain", "text/event-stream", "application/json"}
@@ -78,12 +85,16 @@ def test_the_documentation_knows_errors_and_keys(keys: str, serve: Callable[...,
         for path, methods in documentation["paths"].items()
         for method, operation in methods.items()
     }
-    for operation in operations.values():
+    for name, operation in operations.items():
         assert "422" not in operation["responses"]
-        error = operation["responses"]["default"]["content"]["application/problem+json"]
-        assert error == {"schema": {"$ref": "#/components/schemas/Problem"}}
+        (error,) = operation["responses"]["default"]["content"].items()
+        kind, schema = ("json", "OpenAIError") if "/v1/" in name else ("problem+json", "Problem")
+        assert error == (
+            f"application/{kind}",
+            {"schema": {"$ref": f"#/components/schemas/{schema}"}},
+        )
     components = documentation["components"]
-    assert set(components["schemas"]) == {"ChatRequest", "Problem"}
+    assert {"ChatRequest", "ChatCompletionRequest", "Problem"} <= set(components["schemas"])
     schemes = components.get("securitySchemes", {})
     assert [scheme["scheme"] for scheme in schemes.values()] == ["bearer"] * bool(keys)
     guarded = {name for name, operation in operations.items() if operation.get("security")}

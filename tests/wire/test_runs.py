@@ -49,6 +49,7 @@ def test_a_run_that_is_over(shared: Lastword, model: Upstream):
         "answer": "Yes. 🤙",
         "finish_reason": "stop",
         "usage": {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12},
+        "sources": [],
     }
 
 

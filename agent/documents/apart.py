@@ -1,0 +1,100 @@
+"""Documents are read in a process of their own: whoever wrote one may have meant harm.
+
+It has no keys, opens no files, and little memory. One that takes too long or dies is replaced,
+and the document is to blame.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from agent.documents.block import Block, Unreadable
+
+SECONDS = 30.0
+"""For one document."""
+LONGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes."""
+_COMMAND = (sys.executable, "-m", "agent.documents.child")
+_HOME = Path(__file__).parents[2]
+_KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
+
+
+class Apart:
+    """Reads one document after the other. Use as a context manager, in threads."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._child: subprocess.Popen[bytes] | None = None
+        self._reading = threading.Lock()
+        self.closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends a reading that is under way, too, from any thread."""
+        self.closed = True
+        if child := self._child:
+            child.kill()
+        with self._reading:
+            self._end()
+
+    def read(self, name: str, data: bytes) -> list[Block]:
+        """Raises `Unreadable`."""
+        with self._reading:
+            answer = self._answer(name, data)
+        if isinstance(answer, str):
+            raise Unreadable(answer)
+        return [Block(tuple(titles), text, place) for titles, text, place in answer]
+
+    def _answer(self, name: str, data: bytes) -> Any:
+        child = self._child = self._child or _started()
+        expired = threading.Event()
+        timer = threading.Timer(self._seconds, lambda: (expired.set(), child.kill()))
+        timer.start()
+        try:
+            if self.closed:
+                raise Unreadable("was not read: the server stops")
+            return _asked(child, name, data)
+        except (OSError, ValueError):  # it died while it was told, or while it answered
+            self._end()
+            too_long = "takes too long to read" if expired.is_set() else "cannot be read"
+            raise Unreadable(too_long) from None
+        finally:
+            timer.cancel()
+
+    def _end(self) -> None:
+        if child := self._child:
+            self._child = None
+            child.kill()
+            with suppress(OSError):  # what it was not told any more
+                child.communicate()
+
+
+def _started() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603  our own module
+        _COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=_HOME,
+        env={name: os.environ[name] for name in _KEPT if name in os.environ},
+    )
+
+
+def _asked(child: "subprocess.Popen[bytes]", name: str, data: bytes) -> Any:
+    """Raises `OSError` or `ValueError` if there is no answer."""
+    told, heard = child.stdin, child.stdout
+    if told is None or heard is None:  # they never are: for the type checker
+        raise ValueError
+    told.write(json.dumps({"name": name, "size": len(data)}).encode() + b"\n" + data)
+    told.flush()
+    return json.loads(heard.readline(LONGEST_ANSWER))

@@ -1,0 +1,44 @@
+"""The process that reads documents: `python -m agent.documents.child`, by `agent.documents.apart`.
+
+A question is a line of JSON, the name and the size of a document, and the document. The answer is
+a line: its blocks, or the reason why it cannot be read.
+"""
+
+import json
+import sys
+from contextlib import suppress
+from typing import BinaryIO
+
+from agent.documents.block import Unreadable
+from agent.documents.reading import read
+
+MEMORY = 1024 * 1024 * 1024
+"""Bytes that a document may take."""
+
+
+def main(heard: BinaryIO, told: BinaryIO) -> None:
+    """Answers until nobody asks any more."""
+    while question := heard.readline():
+        asked = json.loads(question)
+        told.write(json.dumps(_answer(asked["name"], heard.read(asked["size"]))).encode() + b"\n")
+        told.flush()
+
+
+def _answer(name: str, data: bytes) -> object:
+    try:
+        return read(name, data)
+    except Unreadable as error:
+        return str(error)
+
+
+def limit_memory(size: int = MEMORY) -> None:
+    """Where the system can."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource  # not on Windows
+
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+if __name__ == "__main__":
+    limit_memory()
+    main(sys.stdin.buffer, sys.stdout.buffer)

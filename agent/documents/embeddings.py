@@ -1,0 +1,88 @@
+"""`provider:name` -> a model that turns texts into vectors."""
+
+import asyncio
+from collections.abc import Sequence
+
+import httpx2
+from langchain.embeddings import init_embeddings
+from langchain_core.embeddings import Embeddings
+from langchain_openai import OpenAIEmbeddings
+from openai import DefaultAioHttpClient
+from pydantic import SecretStr
+
+from agent.load import UnknownAgent, named
+
+SECONDS = 60.0
+"""For one call."""
+CONNECT_TIMEOUT = 5.0
+NO_KEY = "none"
+
+
+class UnknownEmbeddings(ValueError):
+    """The name is not an embedding model that can be had here. The message says what to do."""
+
+
+class Embedder:
+    """An embedding model by its name, with a limit to how long it may take."""
+
+    def __init__(self, name: str, model: Embeddings, client: httpx2.AsyncClient | None = None):
+        """`client` is what `aclose` closes."""
+        self.name = name
+        self._model = model
+        self._client = client
+
+    async def documents(self, texts: Sequence[str]) -> list[list[float]]:
+        async with asyncio.timeout(SECONDS):
+            return await self._model.aembed_documents(list(texts))
+
+    async def question(self, text: str) -> list[float]:
+        async with asyncio.timeout(SECONDS):
+            return await self._model.aembed_query(text)
+
+    async def aclose(self) -> None:
+        if self._client:
+            await self._client.aclose()
+
+
+def embedder(name: str, *, api_key: str | None = None, base_url: str | None = None) -> Embedder:
+    """`openai:<name>`, what `init_embeddings` knows, or one's own as `module:attribute`."""
+    provider, _, model = name.partition(":")
+    if not (provider and model):
+        raise UnknownEmbeddings(
+            f"{name!r} is not an embedding model's name: use `provider:name`, "
+            "for example `openai:text-embedding-3-small`."
+        )
+    if provider == "openai":
+        return _openai_compatible(name, model, api_key, base_url)
+    try:
+        return Embedder(name, init_embeddings(name))
+    except ImportError as error:
+        raise UnknownEmbeddings(f"{name!r} needs a package that is not installed: {error}") from error
+    except ValueError:
+        return Embedder(name, _own(name))  # no provider of that name
+    except Exception as error:
+        # Mostly a missing key, for which every SDK has an exception of its own.
+        raise UnknownEmbeddings(
+            f"{name!r} cannot be used as it is ({type(error).__name__}): it may need an API key."
+        ) from error
+
+
+def _own(name: str) -> Embeddings:
+    try:
+        return named(name, Embeddings, "LangChain embeddings")
+    except UnknownAgent as error:
+        raise UnknownEmbeddings(str(error)) from error
+
+
+def _openai_compatible(
+    name: str, model: str, api_key: str | None, base_url: str | None
+) -> Embedder:
+    client = DefaultAioHttpClient(timeout=httpx2.Timeout(SECONDS, connect=CONNECT_TIMEOUT))
+    embeddings = OpenAIEmbeddings(
+        model=model,
+        api_key=SecretStr(api_key or NO_KEY),
+        base_url=base_url,
+        check_embedding_ctx_length=False,  # passages are short, and it would fetch a vocabulary
+        http_async_client=client,
+    )
+    return Embedder(name, embeddings, client)

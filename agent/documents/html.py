@@ -1,0 +1,81 @@
+"""HTML -> blocks: the words that a browser would show."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+from agent.documents.block import Block, Headings, Unreadable
+from agent.documents.plain import decoded
+
+Attributes = list[tuple[str, str | None]]
+_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{1,40})", re.IGNORECASE)
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "svg"})
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_INLINE = frozenset(
+    "a abbr b bdi bdo cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp "
+    "small span strong sub sup time tt u var wbr".split()
+)
+_IN_LINE_PARTS = {"td": " | ", "th": " | ", "br": "\n", "li": "\n- ", "tr": "\n", "dt": "\n"}
+_END_BLOCKS = frozenset({"td", "th", "br", "li", "tr", "dt", "dd"})
+
+
+def blocks(data: bytes) -> Iterator[Block]:
+    declared = _CHARSET.search(data[:2048])
+    try:
+        text = decoded(data)
+    except Unreadable:
+        if not declared:
+            raise
+        text = decoded(data, declared[1].decode("ascii"))
+    page = _Page()
+    page.feed(text)
+    page.close()
+    page.flush()
+    yield from page.blocks
+
+
+class _Page(HTMLParser):
+    """Not recursive, so that depth costs nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks: list[Block] = []
+        self._headings = Headings()
+        self._words: list[str] = []
+        self._hidden: list[str] = []
+        self._heading = ""
+        """The one that is open: `title`, `h1`."""
+
+    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
+        if tag in _HIDDEN:
+            self._hidden.append(tag)
+        elif tag in _IN_LINE_PARTS:
+            self._words.append(_IN_LINE_PARTS[tag])
+        elif tag not in _INLINE:
+            self.flush()
+            if tag in _HEADINGS or tag == "title":
+                self._heading = tag
+
+    def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
+        if tag not in _HIDDEN:
+            self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _HIDDEN:
+            if tag in self._hidden:
+                del self._hidden[self._hidden.index(tag) :]
+        elif tag not in _INLINE and tag not in _END_BLOCKS:
+            self.flush()
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self._words.append(" ".join(f".{data}.".split())[1:-1])
+
+    def flush(self) -> None:
+        """What was said so far is a block, or a heading."""
+        text, heading = "".join(self._words).strip(), self._heading
+        self._words, self._heading = [], ""
+        if heading:
+            self._headings.enter(_HEADINGS.get(heading, 0), text)
+        elif text:
+            self.blocks.append(Block(self._headings.titles, text))

@@ -1,0 +1,168 @@
+"""The index: passages in SQLite, found by BM25 in its own full-text search.
+
+It can be made again from the documents at any time, so one that is broken, or that another version
+made, is thrown away. Everything here blocks: call it in threads.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.documents.block import SEPARATOR, Block
+from agent.documents.files import Stamp
+from agent.documents.passage import Passage
+from agent.documents.words import asked, terms
+
+VERSION = "1"
+"""To be raised whenever the same documents would give another index."""
+_WEIGHTS = "2.0, 1.0, 0.5"
+"""Of a term in the title, of one in the text, of a word's beginning: measured by the bench."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, modified INTEGER, size INTEGER, unreadable TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passages (
+    id INTEGER PRIMARY KEY, path TEXT, title TEXT, location TEXT, text TEXT, vector BLOB
+);
+CREATE INDEX IF NOT EXISTS passages_of ON passages (path);
+CREATE INDEX IF NOT EXISTS without_vector ON passages (id) WHERE vector IS NULL;
+CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (
+    title, words, stems, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
+);
+"""
+
+
+class Size(NamedTuple):
+    documents: int
+    passages: int
+    unreadable: dict[str, str]
+    """Paths of files, and why they cannot be read."""
+
+
+class Index:
+    """The passages of one folder's documents."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self, folder: str) -> None:
+        """Begin anew unless it is this version's index of this folder."""
+        try:
+            with self.open() as connection:
+                about = dict(connection.execute("SELECT name, value FROM about"))
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error):
+                raise
+            about = {}
+        mine = {"version": VERSION, "folder": folder}
+        if about.items() >= mine.items():
+            return
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        with self.open() as connection:
+            connection.executescript(f"PRAGMA journal_mode = WAL; {_SCHEMA}")
+            connection.executemany("INSERT INTO about VALUES (?, ?)", mine.items())
+
+    @contextmanager
+    def open(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing of what is done in it."""
+        with closing(connect(self.path)) as connection, connection:
+            yield connection
+
+    def stamps(self) -> dict[str, Stamp]:
+        with self.open() as connection:
+            rows = connection.execute("SELECT path, modified, size FROM files")
+            return {path: Stamp(modified, size) for path, modified, size in rows}
+
+    def put(self, path: str, stamp: Stamp, blocks: Iterable[Block]) -> None:
+        """What is in a document, instead of what was."""
+        with self.open() as connection:
+            _forget(connection, path)
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, NULL)", (path, *stamp))
+            for block in blocks:
+                _add(connection, path, block)
+
+    def refuse(self, path: str, stamp: Stamp, reason: str) -> None:
+        """A document that cannot be read; it is not tried again until it changes."""
+        with self.open() as connection:
+            _forget(connection, path)
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (path, *stamp, reason))
+
+    def forget(self, paths: Iterable[str]) -> None:
+        with self.open() as connection:
+            for path in paths:
+                _forget(connection, path)
+
+    def size(self) -> Size:
+        with self.open() as connection:
+            refused = "SELECT path, unreadable FROM files WHERE unreadable NOT NULL ORDER BY path"
+            unreadable = dict(connection.execute(refused))
+            (files,) = connection.execute("SELECT count(*) FROM files").fetchone()
+            (passages,) = connection.execute("SELECT count(*) FROM passages").fetchone()
+        return Size(files - len(unreadable), passages, unreadable)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """For any thread, one after the other. It waits for who else is writing."""
+    return sqlite3.connect(path, timeout=30, check_same_thread=False)
+
+
+def ranked(connection: sqlite3.Connection, question: str, limit: int) -> dict[int, float]:
+    """The best passages' ids with their scores by BM25, best first."""
+    if not (query := _query(question)):
+        return {}
+    rows = connection.execute(
+        f"SELECT rowid, -bm25(terms, {_WEIGHTS}) AS score FROM terms "  # noqa: S608  constants
+        "WHERE terms MATCH ? ORDER BY score DESC, rowid LIMIT ?",
+        (query, limit),
+    )
+    return dict(rows.fetchall())
+
+
+def passages(connection: sqlite3.Connection, scores: dict[int, float]) -> list[Passage]:
+    """The passages of these ids, in this order."""
+    found = (
+        (connection.execute(_PASSAGE, (number,)).fetchone(), score)
+        for number, score in scores.items()
+    )
+    return [Passage(*row, score) for row, score in found if row]
+
+
+_PASSAGE = "SELECT title, location, text FROM passages WHERE id = ?"
+
+
+def _query(question: str) -> str:
+    """Each term is quoted, and holds nothing but letters and digits: no syntax comes through."""
+    words, stems = asked(question)
+    every = [*_quoted("{title words}", words), *_quoted("stems", stems)]
+    return " OR ".join(every)
+
+
+def _quoted(columns: str, found: Sequence[str]) -> Iterator[str]:
+    return (f'{columns} : "{term}"' for term in found)
+
+
+def _add(connection: sqlite3.Connection, path: str, block: Block) -> None:
+    name = path.rpartition("/")[2]
+    title = SEPARATOR.join(dict.fromkeys(block.titles)) or name
+    location = f"{path}#{block.place}" if block.place else path
+    row = connection.execute(
+        "INSERT INTO passages (path, title, location, text) VALUES (?, ?, ?, ?)",
+        (path, title, location, block.text),
+    )
+    named, (words, stems) = terms(f"{title} {name}"), terms(block.text)
+    columns = (" ".join(each) for each in (named.words, words, [*named.stems, *stems]))
+    connection.execute(
+        "INSERT INTO terms (rowid, title, words, stems) VALUES (?, ?, ?, ?)",
+        (row.lastrowid, *columns),
+    )
+
+
+def _forget(connection: sqlite3.Connection, path: str) -> None:
+    ids = "SELECT id FROM passages WHERE path = ?"
+    connection.execute(f"DELETE FROM terms WHERE rowid IN ({ids})", (path,))  # noqa: S608  ours
+    connection.execute("DELETE FROM passages WHERE path = ?", (path,))
+    connection.execute("DELETE FROM files WHERE path = ?", (path,))

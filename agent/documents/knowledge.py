@@ -1,0 +1,67 @@
+"""What a server answers from: a folder of documents, or a retriever of one's own."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from langchain_core.tools import BaseTool
+
+from agent.documents.embeddings import Embedder, embedder
+from agent.documents.library import Library
+from agent.documents.own import OwnRetriever
+from agent.documents.report import unreadable
+from agent.tools.search import search_tool
+
+INDEX = "documents.sqlite"
+logger = logging.getLogger("lastword")
+
+
+class UnknownDocuments(ValueError):
+    """There are no documents to be had as this is set. The message says what to do."""
+
+
+class Knowledge:
+    """Made of what the settings name; nothing of it is opened before `open`."""
+
+    def __init__(
+        self,
+        data: Path,
+        documents: Path | None = None,
+        embeddings: str | None = None,
+        retriever: str | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+    ) -> None:
+        """Raises `UnknownDocuments`, `UnknownEmbeddings`, `UnknownRetriever`."""
+        if documents and retriever:
+            raise UnknownDocuments("Use a folder of documents or a retriever, not both.")
+        if documents and not documents.is_dir():
+            raise UnknownDocuments(f"There is no folder {str(documents)!r} with documents.")
+        self.embedder: Embedder | None = None
+        if embeddings:
+            self.embedder = embedder(embeddings, api_key=api_key, base_url=base_url)
+        path = data / INDEX
+        self.library = Library(documents, path, self.embedder) if documents else None
+        self._finder = OwnRetriever(retriever) if retriever else self.library
+
+    @property
+    def tools(self) -> list[BaseTool]:
+        """For the agent."""
+        return [search_tool(self._finder)] if self._finder else []
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """The index is up to date, but for vectors, and kept so."""
+        try:
+            if self.library is None:
+                yield
+            else:
+                async with self.library.kept() as size:
+                    for line in unreadable(size):
+                        logger.warning("Not among the documents: %s", line)
+                    yield
+        finally:
+            if self.embedder:
+                await self.embedder.aclose()

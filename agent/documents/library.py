@@ -1,0 +1,117 @@
+"""A folder of documents that can be asked: by words, and by meaning where there is a model."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from langchain_core.callbacks import Callbacks
+
+from agent.documents import vectors
+from agent.documents.embeddings import Embedder
+from agent.documents.fusion import fused
+from agent.documents.index import Index, Size, connect, passages, ranked
+from agent.documents.passage import Passage
+from agent.documents.report import progress_bar
+from agent.documents.updating import Progress, Updating, quietly
+
+FOUND = 5
+"""Passages for one question."""
+CANDIDATES = 30
+"""Of each ranking, before they become one."""
+INTERVAL = 2.0
+"""Seconds between two looks at the folder."""
+
+logger = logging.getLogger("lastword")
+T = TypeVar("T")
+
+
+class Library:
+    """Made without touching anything; the index is made by `update`, or while it is `kept`."""
+
+    def __init__(self, folder: Path, path: Path, embedder: Embedder | None = None) -> None:
+        """`path` is where the index is."""
+        self.embedder = embedder
+        self._index = Index(path)
+        self._updating = Updating(folder, self._index, embedder)
+        self._problem = ""
+
+    async def update(self, progress: Progress = quietly) -> bool:
+        """Read what has changed, and embed it. Returns False where another process does it."""
+        return await self._updating.read(progress) and await self._updating.embed(progress)
+
+    async def size(self) -> Size:
+        return await asyncio.to_thread(self._index.size)
+
+    @asynccontextmanager
+    async def kept(self, interval: float = INTERVAL) -> AsyncIterator[Size]:
+        """What has changed is read now, and again whenever something changes.
+
+        Embedding takes longer: until it is done, passages are found by their words.
+        """
+        with progress_bar() as progress:
+            await self._trying(self._updating.read(progress))
+        watching = asyncio.create_task(self._watch(interval))
+        try:
+            yield await self.size()
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+    async def _watch(self, interval: float) -> None:
+        while True:
+            await self._trying(self.update())
+            await asyncio.sleep(interval)
+
+    async def _trying(self, update: Awaitable[bool]) -> None:
+        """What goes wrong is said once: the folder may be back the next time."""
+        problem = ""
+        try:
+            await update
+        except (OSError, sqlite3.Error) as error:
+            problem = type(error).__qualname__
+        if problem and problem != self._problem:
+            logger.warning("The documents cannot be indexed (%s).", problem)
+        self._problem = problem
+
+    async def find(self, question: str, callbacks: Callbacks = None) -> list[Passage]:
+        vector = await self._embedded(question)
+
+        def search(connection: sqlite3.Connection) -> list[Passage]:
+            if vector is None:
+                return passages(connection, ranked(connection, question, FOUND))
+            by_words = ranked(connection, question, CANDIDATES)
+            by_meaning = vectors.nearest(connection, vector, CANDIDATES)
+            return passages(connection, fused(by_words, by_meaning, limit=FOUND))
+
+        return await self._interruptible(search)
+
+    async def _embedded(self, question: str) -> list[float] | None:
+        if self.embedder is None:
+            return None
+        try:
+            return await self.embedder.question(question)
+        except Exception as error:  # noqa: BLE001  SDKs raise anything; words find something too
+            logger.warning("A question cannot be embedded (%s).", type(error).__qualname__)
+            return None
+
+    async def _interruptible(self, search: Callable[[sqlite3.Connection], T]) -> T:
+        """Search in a thread. It stops when nobody waits for it any more."""
+        opened: list[sqlite3.Connection] = []
+
+        def run() -> T:
+            with closing(connect(self._index.path)) as connection:
+                opened.append(connection)
+                return search(connection)
+
+        try:
+            return await asyncio.to_thread(run)
+        except asyncio.CancelledError:
+            for connection in opened:
+                with suppress(sqlite3.ProgrammingError):  # it is closed already
+                    connection.interrupt()
+            raise

@@ -1,0 +1,25 @@
+"""What documents are made of here: blocks that were read, passages that are found."""
+
+from typing import NamedTuple, Protocol
+
+from langchain_core.callbacks import Callbacks
+
+
+class Passage(NamedTuple):
+    """Some sentences of a document, found for a question."""
+
+    title: str
+    """The document's, and the headings above the passage."""
+    location: str
+    """Where it stands: a path inside the folder, or an address."""
+    text: str
+    score: float = 0.0
+    """The higher the better; to be compared within one search only."""
+
+
+class Finder(Protocol):
+    """Whatever finds passages."""
+
+    async def find(self, question: str, callbacks: Callbacks = None) -> list[Passage]:
+        """The best passages first; none if there are none."""
+        ...

@@ -1,0 +1,42 @@
+"""A file's bytes -> blocks, by what its name says that it is."""
+
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+
+from agent.documents import html, markdown, pdf, plain
+from agent.documents.block import Block, Unreadable
+
+MAX_CHARACTERS = 4_000_000
+"""Of one document. A small file can unpack to any size."""
+_FORMATS: dict[Callable[[bytes], Iterator[Block]], str] = {
+    markdown.blocks: ".md .markdown",
+    html.blocks: ".html .htm .xhtml",
+    pdf.blocks: ".pdf",
+    plain.blocks: ".txt .text .rst .adoc .org .csv .tsv .log",
+}
+READERS = {suffix: read for read, suffixes in _FORMATS.items() for suffix in suffixes.split()}
+
+
+def is_document(name: str) -> bool:
+    return PurePath(name).suffix.lower() in READERS
+
+
+def read(name: str, data: bytes) -> list[Block]:
+    """Raises `Unreadable`, whatever is in the file."""
+    found: list[Block] = []
+    left = MAX_CHARACTERS
+    try:
+        for block in READERS[PurePath(name).suffix.lower()](data):
+            left -= len(block.text)
+            if left < 0:
+                raise Unreadable(f"holds more than {MAX_CHARACTERS:,} characters")
+            found.append(block)
+    except Unreadable:
+        raise
+    except MemoryError:
+        raise Unreadable("takes too much memory to read") from None
+    except Exception as error:
+        raise Unreadable(f"is broken ({type(error).__name__})") from error
+    if not any(block.text.strip() for block in found):
+        raise Unreadable("holds no text")
+    return found

@@ -1,0 +1,47 @@
+"""What an operator sees of indexing: a progress bar in a terminal, and what could not be read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agent.documents import updating
+from agent.documents.index import Size
+from stream.printable import printable
+
+MOST = 20
+"""Files that are named one by one."""
+
+
+@contextmanager
+def progress_bar() -> Iterator[updating.Progress]:
+    """On standard error, if that is a terminal. It is gone when it is done."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("Looking", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield show
+
+
+def told(size: Size) -> str:
+    """How much there is, in one line."""
+    return f"{size.documents} documents, {size.passages} passages"
+
+
+def unreadable(size: Size) -> list[str]:
+    """A line for each file that could not be read. A file's name may hold anything."""
+    named = [f"{printable(path)} {reason}" for path, reason in size.unreadable.items()]
+    more = len(named) - MOST
+    return [*named[:MOST], f"and {more} more"] if more > 0 else named

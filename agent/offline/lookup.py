@@ -1,0 +1,76 @@
+"""Answers out of documents, as far as rules can: sentences that are quoted. Pure: no IO."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from agent.documents.splitting import sentences
+from agent.documents.words import Terms, asked, terms
+from agent.tools.search import Told, read
+
+NOT_FOUND = "I found nothing about that in the documents."
+QUOTING = "This is what the documents say:"
+LEAST = 0.4
+"""The part of a question's words that a passage must hold to be an answer."""
+MOST_QUOTES, LONGEST_QUOTE = 3, 400
+
+_REFERS = re.compile(
+    r"^\W*(?:and|und|et|y|e|what about|how about|was ist mit|et pour|what if)\b"
+    r"|\b(?:it|its|they|them|their|there|those|these|es|dort|dafür|davon|damit|darin|ihn|ihm)\b"
+    r"|それ|その|そこ|它|那里|那儿|呢[？?]?$",
+    re.IGNORECASE,
+)
+_CITATION = re.compile(r"[\[［【]([0-9 ,]+)[\]］】]")
+_MARKUP = re.compile(r"^(?:\s*(?:[-*+>|]|#+|[0-9]+[.)])\s+)+|\*\*|__")
+
+
+class _Quote(NamedTuple):
+    weight: float
+    number: int
+    text: str
+
+
+def whole(earlier: Sequence[str], said: str) -> str:
+    """A question with what it leaves to the conversation."""
+    if not earlier or not (_REFERS.search(said) or len(asked(said).words) < 2):
+        return said
+    return f"{whole(earlier[:-1], earlier[-1])} {said}"
+
+
+def quoting(question: str, result: str) -> str:
+    """The sentences of a search's result that have most of the question's words."""
+    passages = [told for told in read(result) if _held(question, told) >= LEAST]
+    quotes = _quotes(question, passages)
+    if not quotes:
+        return NOT_FOUND
+    return "\n\n".join([QUOTING, *(f'"{quote.text}" [{quote.number}]' for quote in quotes)])
+
+
+def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
+    told = [(each.number, sentence) for each in passages for sentence in sentences(each.text)]
+    wanted = _all(question, asked)
+    having = {each: sum(each in _all(text) for _, text in told) for each in wanted}
+    weights = {each: math.log(1 + len(told) / n) for each, n in having.items() if n}
+    quotes = [
+        _Quote(sum(weights.get(each, 0) for each in wanted & _all(text)), number, _bare(text))
+        for number, text in told
+    ]
+    best = sorted(quotes, key=lambda quote: -quote.weight)[:MOST_QUOTES]
+    return [each for each in best if each.text and each.weight >= max(0.1, 0.6 * best[0].weight)]
+
+
+def _held(question: str, told: Told) -> float:
+    wanted = _all(question, asked)
+    return len(wanted & _all(f"{told.title} {told.text}")) / max(len(wanted), 1)
+
+
+def _all(text: str, of: Callable[[str], Terms] = terms) -> set[str]:
+    words, stems = of(text)
+    return {*words, *(f"{stem}-" for stem in stems)}
+
+
+def _bare(sentence: str) -> str:
+    """In one line, without marks of lists; numbers in brackets would pass for our citations."""
+    text = _CITATION.sub(r"(\1)", _MARKUP.sub("", " ".join(sentence.split())))
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"

@@ -1,0 +1,26 @@
+// Elements, made without any markup: text stays text, whatever it says.
+
+/** An element; names with a dash are attributes, the others properties. */
+export function el(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.includes("-")) element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children);
+  return element;
+}
+
+export function button(text, onclick, props = {}) {
+  return el("button", { type: "button", onclick, ...props }, text);
+}
+
+/** Puts a text where everybody can paste it from. */
+export async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = el("textarea", { value: text, className: "unseen" }); // a page without https
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}

@@ -1,0 +1,388 @@
+/**
+ * Lastword's client: asks, and reads the final answer while it is being written.
+ *
+ *     import { ask, Answer } from "./lastword.js";
+ *     const answer = new Answer();
+ *     for await (const event of ask({ text: "What is the square root of 71?" })) {
+ *       answer.read(event);
+ *       show(answer.text);
+ *     }
+ *
+ * A question is sent once. A stream that is lost before its end is taken up again where it was
+ * lost, by itself. This file needs no other: copy it.
+ */
+
+/**
+ * @typedef {object} Options
+ * @property {string} [url] The server, without a slash at its end; the page's own if missing.
+ * @property {string} [key] One of the server's API keys.
+ * @property {AbortSignal} [signal] Stops listening. To stop the run as well, `cancel` it.
+ * @property {number} [retries] How often in a row a lost stream is looked for; for ever if missing.
+ * @property {number} [delay] Milliseconds before the first of these tries, doubled for each next.
+ * @property {number} [silence] Milliseconds without a byte after which a stream counts as lost.
+ * @property {Extra[]} [include] What else is told; tools and sources if missing.
+ */
+
+/** @typedef {"tools" | "sources" | "thoughts"} Extra */
+/** @typedef {{role: "system" | "user" | "assistant", content: string}} Message */
+
+/**
+ * @typedef {object} Question
+ * @property {string} text
+ * @property {string} [threadId] Goes on with a conversation; a new one if missing.
+ * @property {Message[]} [history] What was said before, in place of what the thread remembers.
+ * @property {string} [model]
+ * @property {number} [temperature]
+ * @property {"continue" | "cancel" | number} [onDisconnect] What the run does without a reader:
+ *   goes on, ends, or ends after so many seconds.
+ * @property {"reject" | "interrupt"} [onConflict] What a run on the same thread means.
+ */
+
+/** @typedef {{inputTokens: number, outputTokens: number, totalTokens: number}} Usage */
+
+/**
+ * What happens in a run, as the server tells it; `lost` and `back` are this client's own.
+ * `cursor` is where `resume` would go on after it.
+ * @typedef {{cursor?: string} & (
+ *   | {type: "start", runId: string, threadId: string}
+ *   | {type: "delta", text: string, certain?: false}
+ *   | {type: "confirm"}
+ *   | {type: "retract", certain?: true}
+ *   | {type: "thought", text: string}
+ *   | {type: "tool", id: string, name: string, state: "started", input: string}
+ *   | {type: "tool", id: string, name: string, state: "finished" | "failed", output: string}
+ *   | {type: "source", number: number, title: string, location: string, passage: string,
+ *      score: number}
+ *   | {type: "end", finishReason: "stop" | "length" | "content_filter" | "cancelled", usage: Usage}
+ *   | {type: "failed", code: string, message: string, retryable: boolean}
+ *   | {type: "lost", error: Error, delay: number}
+ *   | {type: "back"}
+ * )} Event
+ */
+
+/**
+ * @typedef {object} Reply
+ * @property {string} input
+ * @property {Message[]} chatHistory
+ * @property {string} output
+ * @property {string} threadId
+ * @property {string} runId
+ * @property {string} finishReason
+ * @property {Usage} usage
+ */
+
+const EVENTS = "text/event-stream";
+const JSON_TYPE = "application/json";
+const REFUSALS = 2; // after which a question is not sent again
+const LONGEST_DELAY = 30_000;
+
+/** What a server refused, or why it could not be reached or understood. */
+export class LastwordError extends Error {
+  name = "LastwordError";
+
+  /**
+   * @param {string} message Safe to show.
+   * @param {{code: string, status?: number, retryable?: boolean, field?: string,
+   *   retryAfter?: number, cause?: unknown}} about
+   */
+  constructor(message, { code, status = 0, retryable = false, field, retryAfter, cause }) {
+    super(message, { cause });
+    /** Of the server's catalogue, or `network`, `silence`, `malformed`, which are ours. */
+    this.code = code;
+    /** Of the HTTP response; 0 if there was none. */
+    this.status = status;
+    /** Whether the same again may succeed. */
+    this.retryable = retryable;
+    /** Which field of the question is wrong. */
+    this.field = field;
+    /** Seconds to wait before another try, if the server said so. */
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The answer so far, put together from events: text may be taken back. */
+export class Answer {
+  certain = "";
+  uncertain = "";
+
+  get text() {
+    return this.certain + this.uncertain;
+  }
+
+  /** @param {Event} event */
+  read(event) {
+    if (event.type === "delta" && event.certain === false) this.uncertain += event.text;
+    else if (event.type === "delta") this.certain += event.text;
+    else if (event.type === "confirm") this.#settle(this.text);
+    else if (event.type === "retract") this.#settle(event.certain ? "" : this.certain);
+  }
+
+  #settle(text) {
+    this.certain = text;
+    this.uncertain = "";
+  }
+}
+
+/**
+ * Ask, and follow the answer up to its end: the last event is `end` or `failed`.
+ * @param {Question & Options} question
+ * @returns {AsyncGenerator<Event, void, undefined>}
+ */
+export async function* ask(question) {
+  const init = { method: "POST", body: asked(question), accept: EVENTS };
+  const open = (options) => unrefused(() => request("/chat", { ...options, ...init }), question);
+  yield* follow(question, { open });
+}
+
+/**
+ * The events of a run after a cursor, up to its end; none if it is over.
+ * @param {string} runId
+ * @param {string} [after] The `cursor` of the last event that was read.
+ * @param {Options} [options]
+ * @returns {AsyncGenerator<Event, void, undefined>}
+ */
+export async function* resume(runId, after, options = {}) {
+  yield* follow(options, { runId, cursor: after });
+}
+
+/**
+ * Ask, and wait for the whole answer. Who aborts stops the run.
+ * @param {Question & Options} question
+ * @returns {Promise<Reply>}
+ */
+export async function answer(question) {
+  const body = asked({ onDisconnect: "cancel", ...question });
+  const init = { method: "POST", body, accept: JSON_TYPE, silence: 0 };
+  const response = await unrefused(() => request("/chat", { ...question, ...init }), question);
+  return understood(await reached(() => response.text(), question.signal));
+}
+
+/**
+ * Stop a run. What it answered until then stays.
+ * @param {string} runId
+ * @param {Options} [options]
+ */
+export async function cancel(runId, options = {}) {
+  await request(`/runs/${encodeURIComponent(runId)}`, { ...options, method: "DELETE" });
+}
+
+/** The events of a run, over as many connections as it takes; `place` knows where it was lost. */
+async function* follow(options, place) {
+  place.failures = 0;
+  for (let lost = false; ; lost = true) {
+    try {
+      for await (const event of connection(options, place)) {
+        if (lost) yield { type: "back" };
+        lost = false;
+        if (event) yield event;
+      }
+      return;
+    } catch (caught) {
+      const error = /** @type {Error} */ (caught);
+      const delay = another(error, options, place);
+      yield { type: "lost", error, delay };
+      await pause(delay, options.signal);
+    }
+  }
+}
+
+/** What one connection has to say, after a null when it is there. Throws if it is lost. */
+async function* connection({ silence = 60_000, ...given }, place) {
+  const leaving = new AbortController();
+  const signal = AbortSignal.any([leaving.signal, ...(given.signal ? [given.signal] : [])]);
+  try {
+    const open = place.open ?? reopened;
+    const response = await open({ ...given, signal, silence }, place);
+    place.open = undefined; // a question is asked once
+    if (response.status === 204) return; // it was over already
+    place.runId ??= response.headers.get("X-Run-Id");
+    yield null;
+    for await (const { id, name, data } of frames(response.body, silence, signal)) {
+      const event = { type: name, cursor: id, ...understood(data) };
+      if (name === "start") place.runId = event.runId;
+      Object.assign(place, { cursor: id, failures: 0 }); // only in a row do they count
+      yield event;
+      if (name === "end" || name === "failed") return;
+    }
+    throw new LastwordError("The connection was lost.", { code: "network", retryable: true });
+  } finally {
+    leaving.abort();
+  }
+}
+
+function reopened(options, { runId, cursor }) {
+  const query = new URLSearchParams((options.include ?? []).map((name) => ["include", name]));
+  if (cursor) query.set("after", cursor);
+  const path = `/runs/${encodeURIComponent(runId)}/events?${query}`;
+  return request(path, { ...options, accept: EVENTS });
+}
+
+/**
+ * Milliseconds until another try. Throws the error if there is to be none.
+ * @param {any} error
+ * @param {Options} options
+ */
+function another(error, { signal, retries = Infinity, delay = 500 }, place) {
+  signal?.throwIfAborted();
+  const passing = error.status === 0 || error.status === 429 || error.status >= 500;
+  if (!passing || !place.runId || place.failures >= retries) throw error;
+  return backoff(place.failures++, delay, error.retryAfter);
+}
+
+/**
+ * Sends a question again where the server said that it did not take it, but soon may.
+ * @param {() => Promise<Response>} open
+ * @param {Options} options
+ */
+async function unrefused(open, { signal, delay = 500 }) {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await open();
+    } catch (caught) {
+      const error = /** @type {LastwordError} */ (caught);
+      if (![429, 503].includes(error.status) || failures >= REFUSALS) throw error;
+      await pause(backoff(failures, delay, error.retryAfter), signal);
+    }
+  }
+}
+
+/**
+ * The body of a question: the server's names are not ours.
+ * @param {Question & Options} question
+ */
+function asked({ text, threadId, history, include, model, temperature, onDisconnect, onConflict }) {
+  const named = { thread_id: threadId, on_disconnect: onDisconnect, on_conflict: onConflict };
+  return JSON.stringify({ text, history, include, model, temperature, ...named });
+}
+
+/**
+ * The response, if it is of the kind that is accepted. Throws what the server says otherwise.
+ * @param {string} path
+ * @param {Options & {method?: string, body?: string, accept?: string}} options
+ */
+async function request(path, { url = "", key, signal, silence, method, body, accept }) {
+  const headers = new Headers();
+  if (accept) headers.set("Accept", accept);
+  if (body) headers.set("Content-Type", JSON_TYPE);
+  if (key) headers.set("Authorization", `Bearer ${key}`);
+  const fetched = () => heard(fetch(url + path, { method, body, headers, signal }), silence);
+  const response = await reached(fetched, signal);
+  if (!response.ok) throw await refusal(response);
+  const type = response.headers.get("Content-Type") ?? "";
+  if (accept && response.status !== 204 && !type.startsWith(accept)) throw malformed();
+  return response;
+}
+
+/** Problem details, or whatever stands between us and the server says. */
+async function refusal(response) {
+  const { status } = response;
+  const text = await response.text().catch(() => "");
+  let problem = {};
+  try {
+    problem = JSON.parse(text) ?? {};
+  } catch {} // a gateway's page, for one
+  const { detail, code = "internal", retryable = status >= 500, errors } = problem;
+  const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
+  const about = { code, status, retryable, retryAfter, field: errors?.[0]?.field };
+  return new LastwordError(detail ?? `The server answered with status ${status}.`, about);
+}
+
+async function reached(work, signal) {
+  try {
+    return await work();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof LastwordError) throw cause;
+    const about = { code: "network", retryable: true, cause };
+    throw new LastwordError("The server cannot be reached.", about);
+  }
+}
+
+function understood(json) {
+  try {
+    return camel(JSON.parse(json));
+  } catch (cause) {
+    throw malformed(cause);
+  }
+}
+
+function malformed(cause) {
+  const about = { code: "malformed", retryable: true, cause };
+  return new LastwordError("This is not what a Lastword server says.", about);
+}
+
+function camel(value) {
+  if (Array.isArray(value)) return value.map(camel);
+  if (value === null || typeof value !== "object") return value;
+  const name = (key) => key.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(value).map(([key, held]) => [name(key), camel(held)]));
+}
+
+/** What a promise comes to, if that is soon enough; however late it is, without `silence`. */
+function heard(promise, silence) {
+  if (!silence) return promise;
+  let timer;
+  const late = new Promise((_, reject) => {
+    const about = { code: "silence", retryable: true };
+    const error = () => new LastwordError("The server has gone silent.", about);
+    timer = setTimeout(() => reject(error()), silence);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function backoff(failures, delay, retryAfter = 0) {
+  const longest = Math.min(LONGEST_DELAY, delay * 2 ** failures);
+  return Math.max(longest * (0.5 + Math.random() / 2), retryAfter * 1000);
+}
+
+/**
+ * Waits; less if the network comes back, or the caller leaves.
+ * @param {number} delay
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+function pause(delay, signal) {
+  return new Promise((resolve, reject) => {
+    const over = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", over);
+      signal?.removeEventListener("abort", over);
+      signal?.aborted ? reject(signal.reason) : resolve();
+    };
+    const timer = setTimeout(over, delay);
+    globalThis.addEventListener?.("online", over);
+    signal?.addEventListener("abort", over);
+    if (signal?.aborted) over();
+  });
+}
+
+/** Server-sent events by the letter of the HTML standard, wherever the network cuts. */
+async function* frames(body, silence, signal) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  /** @type {{name: string, data: string[]}} */
+  let frame = { name: "message", data: [] };
+  let id = "";
+  let rest = "";
+  let after = ""; // a LF after a CR is no line of its own, also if they come apart
+  for (;;) {
+    const { done, value } = await reached(() => heard(reader.read(), silence), signal);
+    if (done) return; // an unfinished event is none
+    const text = decoder.decode(value, { stream: true });
+    if (!text) continue;
+    const lines = (after === "\r" && text[0] === "\n" ? text.slice(1) : text).split(/\r\n|\r|\n/);
+    after = text.slice(-1);
+    lines[0] = rest + lines[0]; // only what is new was searched: a long line stays cheap
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const [field] = line.split(":", 1);
+      const content = line.slice(field.length + 1).replace(/^ /, "");
+      if (line === "") {
+        if (frame.data.length) yield { id, name: frame.name, data: frame.data.join("\n") };
+        frame = { name: "message", data: [] };
+      } else if (field === "event") frame.name = content;
+      else if (field === "data") frame.data.push(content);
+      else if (field === "id" && !content.includes("\0")) id = content;
+    }
+  }
+}

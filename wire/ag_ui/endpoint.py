@@ -1,0 +1,73 @@
+"""`POST /ag-ui`: ask as an AG-UI client, or hear a run again that got lost on the way."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from agent.runner import Runner
+from stream.errors import LastwordError, NotFound
+from stream.log import START, Entry, Run
+from wire import sse
+from wire.access import Principal
+from wire.ag_ui.encoder import AgUiEncoder, Names
+from wire.ag_ui.request import Resume, RunAgentInput
+from wire.live import LiveBody, run_headers
+
+router = APIRouter(tags=["ag-ui"])
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The run's events, up to its `RUN_FINISHED` or `RUN_ERROR`.",
+        "content": {
+            sse.MEDIA_TYPE: {
+                "example": 'data: {"type":"RUN_STARTED","threadId":"thread-1","runId":"run-1"}\n\n'
+            }
+        },
+    }
+}
+
+
+@router.post("/ag-ui", response_class=Response, responses=_RESPONSES)
+async def post_ag_ui(request: Request, principal: Principal, asked: RunAgentInput) -> Response:
+    """Ask. `forwardedProps.lastword` asks for nothing, but to hear a run again."""
+    runner: Runner = request.app.state.runner
+    again = asked.props.lastword
+    if again:
+        run = await _again(runner, asked.thread_id, again, principal)
+    else:
+        run = await runner.start(asked.as_run(), principal=principal)
+    names = Names(asked.thread_id, asked.run_id, asked.parent_run_id)
+    encoder = AgUiEncoder(
+        names,
+        request.app.state.append_only(),
+        asked.props.include,
+        (await request.json())["messages"],  # as they came, whatever else is in them
+        again=again is not None,
+    )
+    batches = runner.follow(run.id, principal=principal)
+    return LiveBody(frames(batches, encoder), sse.MEDIA_TYPE, run_headers(run) | sse.HEADERS)
+
+
+async def _again(runner: Runner, thread_id: str, wanted: Resume, principal: str) -> Run:
+    run_id = wanted.run_id or await runner.current(thread_id, principal=principal)
+    if run_id is None:
+        raise NotFound("No run is in progress on this thread.")
+    run = await runner.find(run_id, principal=principal)
+    if run.thread_id != thread_id:
+        raise NotFound("There is no such run on this thread.")
+    return run
+
+
+async def frames(
+    batches: AsyncGenerator[list[Entry], None], encoder: AgUiEncoder
+) -> AsyncGenerator[bytes, None]:
+    """One item per batch that has something to say. A clean end without an end event is none."""
+    async with aclosing(batches):
+        try:
+            async for batch in batches:
+                if encoded := encoder.encode(batch):
+                    yield encoded
+        except LastwordError as error:
+            yield encoder.encode([Entry(START, error.as_event())])

@@ -1,0 +1,1 @@
+"""Version 1: what it says stays as it is."""

@@ -1,0 +1,1 @@
+"""WebSockets: the events as JSON frames, and questions too, many on one socket."""
