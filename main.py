@@ -4,6 +4,7 @@ uvicorn main:app              the server, by any ASGI server
 python main.py                the same, with our defaults
 python main.py chat           a conversation in the terminal
 python main.py ask "..."      one answer on stdout and nothing else
+python main.py index DIR      read the documents of a folder, before a server does
 """
 
 import argparse
@@ -12,9 +13,10 @@ import io
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 from fastapi import FastAPI
@@ -26,6 +28,10 @@ from pydantic import ValidationError
 from agent import models, tuning, worker
 from agent.build import build_agent, protocol_for
 from agent.call_settings import HINTS
+from agent.documents.embeddings import UnknownEmbeddings
+from agent.documents.knowledge import Knowledge, UnknownDocuments
+from agent.documents.own import UnknownRetriever
+from agent.documents.report import summary
 from agent.execution import Parts
 from agent.load import UnknownAgent
 from agent.memory import Memory
@@ -87,6 +93,7 @@ class Made(NamedTuple):
     grammar: Callable[[], AnswerFilter]
     models: list[str]
     """That a request may name."""
+    knowledge: Knowledge
     model: BaseChatModel | None = None
     """Whose connections are ours to close."""
 
@@ -108,11 +115,15 @@ def model_name(settings: Settings) -> str:
 
 def make(settings: Settings) -> Made:
     """Raises `BadSetting`, `UnknownAgent`, `UnknownModel`, `UnknownTool`."""
+    make_data(settings)
+    return make_own(settings, settings.agent) if settings.agent else make_ours(settings)
+
+
+def make_data(settings: Settings) -> None:
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadSetting(f"{PREFIX}DATA cannot be made: {error.strerror}.") from error
-    return make_own(settings, settings.agent) if settings.agent else make_ours(settings)
 
 
 def make_own(settings: Settings, name: str) -> Made:
@@ -121,14 +132,17 @@ def make_own(settings: Settings, name: str) -> Made:
         reads = grammar(settings.protocol or DEFAULT_OWN_PROTOCOL)
     except ValueError as error:
         raise BadSetting(f"{PREFIX}PROTOCOL: {error}.") from error
-    return Made(OwnAgent(name), reads, settings.models)
+    if settings.documents or settings.retriever:
+        raise BadSetting(f"{PREFIX}DOCUMENTS and {PREFIX}RETRIEVER are for Lastword's own agent.")
+    return Made(OwnAgent(name), reads, settings.models, make_knowledge(settings))
 
 
 def make_ours(settings: Settings) -> Made:
     """The agent that the settings describe."""
     if settings.protocol and not is_protocol(settings.protocol):
         raise BadSetting(f"{PREFIX}PROTOCOL: use one of {', '.join(PROTOCOLS)}.")
-    tools = named_tools(settings.tools)
+    knowledge = make_knowledge(settings)
+    tools = [*named_tools(settings.tools), *knowledge.tools]
     name = model_name(settings)
     if foreign := [other for other in settings.models if _provider(other) != _provider(name)]:
         raise BadSetting(f"{PREFIX}MODELS: {foreign[0]} is of another provider than {name}.")
@@ -142,7 +156,26 @@ def make_ours(settings: Settings) -> Made:
     agent = build_agent(
         model, protocol=protocol, tools=tools, max_iterations=settings.max_iterations
     )
-    return Made(agent, grammar(protocol), [name, *settings.models], model)
+    return Made(agent, grammar(protocol), [name, *settings.models], knowledge, model)
+
+
+def make_knowledge(settings: Settings, folder: Path | None = None) -> Knowledge:
+    """What the settings name to answer from. `folder` stands in for the one that they name."""
+    try:
+        return Knowledge(
+            settings.data,
+            folder or settings.documents,
+            settings.embeddings,
+            None if folder else settings.retriever,
+            api_key=_key(settings),
+            base_url=settings.openai_base_url,
+        )
+    except UnknownDocuments as error:
+        raise BadSetting(f"{PREFIX}DOCUMENTS: {error}") from error
+    except UnknownEmbeddings as error:
+        raise BadSetting(f"{PREFIX}EMBEDDINGS: {error}") from error
+    except UnknownRetriever as error:
+        raise BadSetting(f"{PREFIX}RETRIEVER: {error}") from error
 
 
 @asynccontextmanager
@@ -173,6 +206,7 @@ async def open_runner(
     async with (
         AsyncSqliteSaver.from_conn_string(path) as saver,
         open_log(settings) as (log, queue),
+        made.knowledge.open(),
     ):
         parts = Parts(
             agent=made.agent,
@@ -181,6 +215,7 @@ async def open_runner(
             memory=Memory(saver, settings.memory_window),
             timeout=settings.run_timeout,
             callbacks=callbacks,
+            embedder=made.knowledge.embedder,
             takes=takes,
         )
         policy = Policy(
@@ -304,6 +339,16 @@ async def work(settings: Settings) -> int:
     return 0
 
 
+async def index(settings: Settings, folder: Path | None) -> int:
+    """Read the documents, embed them where that is set, and say what could not be read."""
+    make_data(settings)
+    knowledge = make_knowledge(settings, folder)
+    if knowledge.library is None:
+        raise BadSetting(f"Which folder? Name it, or set {PREFIX}DOCUMENTS.")
+    print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  for whoever asked
+    return 0
+
+
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
     raw = arguments.raw
     for stream in (sys.stdin, sys.stdout, sys.stderr):
@@ -324,6 +369,8 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     serve_command = commands.add_parser("serve", help="start the server (the default)")
     serve_command.add_argument("--workers", type=_at_least_one, default=argparse.SUPPRESS)
     commands.add_parser("work", help="perform the runs of servers with LASTWORD_WORKERS=external")
+    index_command = commands.add_parser("index", help="read the documents of a folder")
+    index_command.add_argument("folder", nargs="?", type=Path, help="LASTWORD_DOCUMENTS if missing")
     chat_command = commands.add_parser("chat", help="talk in the terminal")
     ask_command = commands.add_parser("ask", help="print one answer and nothing else")
     ask_command.add_argument("text", nargs="?", help="the question; standard input if missing")
@@ -332,14 +379,22 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     with _one_line_for_mistakes():
         settings = Settings()
-        if parsed.command not in {"chat", "ask", "work"}:
+        if parsed.command not in {"chat", "ask", "work", "index"}:
             return serve(settings, parsed.workers)
         try:
-            return asyncio.run(
-                work(settings) if parsed.command == "work" else talk(settings, parsed)
-            )
+            return asyncio.run(_performed(settings, parsed))
         except KeyboardInterrupt:
             return terminal.INTERRUPTED
+
+
+def _performed(settings: Settings, parsed: argparse.Namespace) -> Coroutine[None, None, int]:
+    match parsed.command:
+        case "work":
+            return work(settings)
+        case "index":
+            return index(settings, parsed.folder)
+        case _:
+            return talk(settings, parsed)
 
 
 @contextmanager
@@ -351,7 +406,7 @@ def _one_line_for_mistakes() -> Iterator[None]:
         raise SystemExit("\n".join(_explained(error))) from None
     except UnknownAgent as error:
         raise SystemExit(f"{PREFIX}AGENT: {error}") from None
-    except (BadSetting, models.UnknownModel, UnknownTool) as error:
+    except (BadSetting, UnknownDocuments, models.UnknownModel, UnknownTool) as error:
         raise SystemExit(str(error)) from None
 
 

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     memory_window: int = Field(5, ge=0, le=1000)  # exchanges
     data: Path = Path("data")  # where the SQLite memory is kept
 
+    # What it answers from
+    documents: Path | None = None  # a folder
+    retriever: str | None = None  # one's own, as `module:attribute`
+    embeddings: str | None = None  # `provider:name`
+
     # The log of runs
     redis_url: str | None = Field(None, validation_alias="REDIS_URL")
     log_ttl: float = Field(3600.0, gt=0)
@@ -73,7 +78,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("openai_api_key", "openai_base_url", "redis_url", "model", "agent", "protocol"),
-        "grpc_port",
+        *("grpc_port", "documents", "retriever", "embeddings"),
         mode="before",
     )
     @classmethod

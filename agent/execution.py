@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from agent.documents.embeddings import Embedder
 from agent.failures import as_failure
 from agent.memory import Exchange, Memory
 from agent.own import SETTINGS, Agent, answer_of
@@ -44,6 +45,7 @@ class Parts:
     memory: Memory
     timeout: float = 300.0
     callbacks: Sequence[BaseCallbackHandler] = ()
+    embedder: Embedder | None = None
     takes: Collection[str] = SETTINGS
     """What of `CallSettings` the agent heeds."""
 

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from langchain_core.runnables import Runnable
 
 OwnRunnable: TypeAlias = Runnable[Any, Any]
-T = TypeVar("T")
 AsyncFactory: TypeAlias = Callable[[], Awaitable[OwnRunnable]]
 LONGEST = 300
 """Characters of another's message that are shown."""
@@ -41,7 +40,7 @@ def load(name: str) -> OwnRunnable | AsyncFactory:
     return _checked(name, made)
 
 
-def named(name: str, kind: type[T], what: str) -> T:
+def named(name: str, kind: type[Any], what: str) -> Any:
     """What is named, or what a function of that name makes, if it is of this kind."""
     found = _found(name, "a name", "my_module:attribute")
     if not isinstance(found, kind) and callable(found):

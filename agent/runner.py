@@ -6,7 +6,7 @@ one run at a time on a thread, what happens when the last reader leaves.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Collection, Coroutine
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Self, TypeAlias
 
 from agent.audience import Audience
 from agent.execution import Execution, Parts
+from agent.failures import as_failure
 from agent.memory import Exchange
 from agent.metrics import Metrics
 from agent.request import OnConflict, OnDisconnect, RunRequest, dump_request, load_request
@@ -126,6 +127,20 @@ class Runner:
     def models(self) -> list[str]:
         """That a request may name, the usual one first; none if that is not known."""
         return list(dict.fromkeys(self._policy.models))
+
+    @property
+    def embeddings(self) -> str | None:
+        """The name of the model that `embed` asks, if there is one."""
+        return self._parts.embedder.name if self._parts.embedder else None
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text. Raises `NotFound` without a model, and what a run fails with."""
+        if self._parts.embedder is None:
+            raise NotFound("This server has no embedding model.")
+        try:
+            return await self._parts.embedder.documents(texts)
+        except Exception as error:
+            raise as_failure(error) from error
 
     @property
     def ready(self) -> bool:

@@ -1,8 +1,8 @@
 """`scripts/bench [saturated|bounded|paced|first|all]`: all of these by default.
 
-`scripts/bench fidelity` measures no speed, but who shows exactly the answer; `scripts/bench soak`,
-whether anything is lost between two processes; `scripts/bench readers`, what many readers, and
-those who stop reading, cost one server.
+`scripts/bench wires` asks one Lastword on every wire. `scripts/bench fidelity` measures no speed,
+but who shows exactly the answer; `scripts/bench soak`, whether anything is lost between two
+processes; `scripts/bench readers`, what many readers, and those who stop reading, cost one server.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from bench import report, speed
 from bench.servers import SERVERS
+from bench.wires import WIRES, Wires, wires
 
 MODES: dict[str, Callable[[speed.Bench, argparse.Namespace], report.Table]] = {
     "saturated": speed.saturated,
@@ -19,24 +20,23 @@ MODES: dict[str, Callable[[speed.Bench, argparse.Namespace], report.Table]] = {
     "paced": speed.paced,
     "first": speed.first,
 }
+OTHERS = ["wires", "soak", "readers", "fidelity"]
 QUICK = {"clients": 4, "tokens": 100, "streams": 10, "seconds": 1, "requests": 3, "rounds": 1}
 
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument(
-        "mode", nargs="?", default="all", choices=["all", *MODES, "soak", "readers", "fidelity"]
-    )
+    parser.add_argument("mode", nargs="?", default="all", choices=["all", *MODES, *OTHERS])
     parser.add_argument("--clients", type=int, default=32, help="saturated: streams at once")
-    parser.add_argument("--tokens", type=int, default=2000, help="saturated: tokens of an answer")
+    parser.add_argument("--tokens", type=int, default=1000, help="saturated: tokens of an answer")
     parser.add_argument("--window", type=int, default=8, help="bounded: tokens on their way")
-    parser.add_argument("--streams", type=int, default=150, help="paced: streams at once")
+    parser.add_argument("--streams", type=int, help="paced: streams at once: 150, of wires 50")
     parser.add_argument("--rate", type=float, default=20, help="paced: tokens/s of each stream")
-    parser.add_argument("--seconds", type=float, default=10, help="paced: length of a stream")
+    parser.add_argument("--seconds", type=float, default=6, help="paced: length of a stream")
     parser.add_argument("--ramp", type=float, default=2, help="paced: seconds to start them in")
     parser.add_argument("--requests", type=int, default=30, help="first: requests")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=[], choices=SERVERS, metavar="SERVER")
+    parser.add_argument("--rounds", type=int, help="by default 3, paced 2")
+    parser.add_argument("--only", nargs="+", default=[], choices=[*SERVERS, *WIRES], metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="small sizes")
     return parser
 
@@ -45,7 +45,9 @@ def fidelity(options: argparse.Namespace, command: str) -> None:
     """The leak table."""
     from bench.fidelity import page, results, tables  # imports much that the others do without
 
-    found = results.compare(every=10 if options.quick else 1, rounds=3 * options.rounds)
+    found = results.compare(
+        every=10 if options.quick else 1, rounds=3 * (options.rounds or speed.ROUNDS)
+    )
     for table in tables.tables(found):
         report.show(table)
     if not options.quick:
@@ -77,8 +79,9 @@ def main() -> None:
         if not options.quick:
             report.write(options.mode, table, command)
         return
-    with speed.Bench(options.only) as bench:
-        for name, run in MODES.items():
+    kind, modes = (Wires, {"wires": wires}) if options.mode == "wires" else (speed.Bench, MODES)
+    with kind(options.only) as bench:
+        for name, run in modes.items():
             if options.mode in (name, "all"):
                 table = run(bench, options)
                 report.show(table)

@@ -31,6 +31,12 @@ are what matters.
   `StreamingResponse`. `relay-bare` does the same with aiohttp and no framework, and is the limit of
   what Python can do. `fastapi-astream` reads them, but filters nothing: it also sends the JSON
   around the answer.
+- Paced costs hold the beginning of an answer too, which is as much as many tokens: compare only
+  figures of the same length.
+- `wires`: one Lastword, as `python main.py` starts it, asked the same on each of its wires, with a
+  connection of its own for each answer and a client that reads bytes. `us/token` is as fast as it
+  goes; `paced us/token`, delays and their ratios are at the speed of a real model; `to text`: to
+  plain text, in the same rounds.
 """
 
 
@@ -44,6 +50,7 @@ class Table:
     title: str
     columns: list[Column]
     rows: Mapping[str, Row]
+    of: str = "server"
 
     def cells(self) -> list[list[str]]:
         return [
@@ -52,13 +59,13 @@ class Table:
         ]
 
     def markdown(self) -> str:
-        head = ["server", *(c.name for c in self.columns)]
+        head = [self.of, *(c.name for c in self.columns)]
         rule = ["---", *("---:" for _ in self.columns)]
         return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *self.cells()])
 
 
 def show(table: Table) -> None:
-    shown = rich.table.Table("server", title=table.title)
+    shown = rich.table.Table(table.of, title=table.title)
     for column in table.columns:
         shown.add_column(column.name, justify="right")
     for cells in table.cells():

@@ -7,6 +7,7 @@ second, faster path, and so nothing that only one of two paths gets right.
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic as clock
 from typing import NamedTuple, NewType, Protocol, TypeAlias
 
 from stream.errors import BadRequest, Gone, LastwordError, NotFound, StorageLost
@@ -137,12 +138,14 @@ async def follow(
 ) -> AsyncIterator[list[Entry]]:
     """Batches of entries after a cursor, up to the end of the run.
 
-    An empty batch says that nothing came for `heartbeat` seconds. A long one comes in pieces:
+    An empty batch comes every `heartbeat` seconds, also among others: a reader may have nothing
+    to say of those, and its connection must not look dead. A long one comes in pieces:
     whoever encodes one and is stuck with it holds little. If the log is lost on the way, the
     last entry says so: its cursor is good for when the log is back.
     """
     if after != START and await is_over(log, run_id, after):
         return
+    beat = clock() + heartbeat
     # Only what can be known at once is raised: by later the caller has told its client something.
     batch = await log.read(run_id, after, 0) or await _read_on(log, run_id, after, heartbeat)
     while True:
@@ -152,7 +155,10 @@ async def follow(
             after = batch[-1].cursor
             if is_end(batch[-1].event):
                 return
-        batch = await _read_on(log, run_id, after, heartbeat)
+        else:
+            beat = clock() + heartbeat
+        left = beat - clock()
+        batch = await _read_on(log, run_id, after, left) if left > 0 else []
 
 
 def pieces(batch: list[Entry]) -> Iterator[list[Entry]]:

@@ -15,12 +15,21 @@ import pytest
 CLIENTS = Path(__file__).parent / "clients"
 
 
-def _command(script: str, *args: str) -> list[str]:
+def _program() -> str:
     """Skips the test where there is no Node, but not in CI."""
     program = shutil.which("node")
     if not (program and (CLIENTS / "node_modules").is_dir()) and not os.environ.get("CI"):
         pytest.skip("no Node here, or no `npm ci` in tests/clients")
-    return [program or "node", str(CLIENTS / script), *args]
+    return program or "node"
+
+
+def _command(script: str, *args: str) -> list[str]:
+    return [_program(), str(CLIENTS / script), *args]
+
+
+def module(code: str) -> list[str]:
+    """The command that runs a module's code; in `CLIENTS`, where it finds what it imports."""
+    return [_program(), "--input-type=module", "--eval", code]
 
 
 def node(script: str, *args: str, input: str | None = None, timeout: float = 60) -> list[Any]:  # noqa: A002  as in subprocess

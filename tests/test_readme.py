@@ -1,4 +1,4 @@
-"""Every command and every snippet of the README is run, and does what the README says."""
+"""Every command and every snippet of the README, and of `docs`, does what it says there."""
 
 import re
 import shlex
@@ -10,15 +10,24 @@ from pathlib import Path
 import pytest
 
 from settings import PREFIX, Settings
-from tests.serving import Lastword, serving
+from tests.node import CLIENTS, module
+from tests.serving import Lastword, serving, wait_for
+from tests.wire.browser import Page
+from tests.wire.event_source import a_browser, visit
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
-BLOCKS = [(match[1], match[2]) for match in BLOCK.finditer(README)]
+CLIENTS_PAGE = (ROOT / "docs/clients.md").read_text()
+BLOCKS = [(match[1], match[2]) for text in (README, CLIENTS_PAGE) for match in BLOCK.finditer(text)]
 OWN_AGENT = (ROOT / "tests/examples/my_agent.py").read_text()
 """Served by tests/agent/test_own_readme.py: to import it takes a key."""
 PYTHON = [code for language, code in BLOCKS if language == "python" and code != OWN_AGENT]
+JAVASCRIPT = [code for language, code in BLOCKS if language == "js"]
+NODE = [code for code in JAVASCRIPT if code.startswith("import ")]
+PAGES = [code for code in JAVASCRIPT if code not in NODE]
+SETTING = re.compile(r"\b(?:LASTWORD|OPENAI|REDIS)_[A-Z_]+\b")
+ROOT_OF_71 = "The square root of 71 is 8.426149773176359."
 SHELL = [
     line.partition("#")[0].strip()
     for language, code in BLOCKS
@@ -30,37 +39,63 @@ CI = {
     "scripts/test",  # runs this
     "LASTWORD_AGENT=my_agent:agent .venv/bin/python main.py",  # by test_own_readme
     "REDIS_URL=redis://localhost:6379 .venv/bin/python main.py --workers 2",  # by test_main
+    "REDIS_URL=redis://localhost:6379 LASTWORD_WORKERS=external .venv/bin/python main.py",
+    "REDIS_URL=redis://localhost:6379 .venv/bin/python main.py work",  # by test_workers, as above
 }
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lastword]:
-    with serving(tmp_path_factory.mktemp("data"), model="offline") as lastword:
+    with serving(tmp_path_factory.mktemp("data"), model="offline", grpc_port=0) as lastword:
         yield lastword
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with a_browser(tmp_path_factory.mktemp("browser") / "profile") as page:
+        yield page
+
+
 def at(server: Lastword, text: str) -> str:
-    return text.replace("http://localhost:8000", server.url)
+    grpc = f"127.0.0.1:{server.app.state.grpc_port}"
+    here = server.url.removeprefix("http://")
+    return text.replace("localhost:8000", here).replace("localhost:50051", grpc)
 
 
 def shown_after(code: str) -> str:
-    """What the README shows as the output of a block: the next block, if it has no language."""
-    following = BLOCKS[[block for _, block in BLOCKS].index(code) + 1]
-    return following[1] if not following[0] else ""
+    """What a page shows as the output of a block: the next block, if it has no language.
+
+    For blocks that all ask the same the README shows it once.
+    """
+    language, following = BLOCKS[[block for _, block in BLOCKS].index(code) + 1]
+    if not language:
+        return following.strip()
+    return ROOT_OF_71 if "square root of 71" in code else ""
+
+
+def prints_what_is_shown(code: str, command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+    assert shown_after(code) in ("", done.stdout.strip())
 
 
 @pytest.mark.parametrize("code", PYTHON)
 def test_python(code: str, server: Lastword, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", at(server, code)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout
-    assert shown_after(code) in ("", done.stdout)
+    prints_what_is_shown(code, [sys.executable, "-c", at(server, code)], tmp_path)
+
+
+@pytest.mark.parametrize("code", NODE)
+def test_javascript(code: str, server: Lastword) -> None:
+    prints_what_is_shown(code, module(at(server, code)), CLIENTS)
+
+
+@pytest.mark.parametrize("code", PAGES)
+def test_in_a_page(code: str, server: Lastword, page: Page) -> None:
+    visit(page, f"{server.url}/health")
+    page.evaluate("document.body.textContent = ''")
+    page.evaluate(f"(async () => {{ {at(server, code)} }})(); undefined")
+    wait_for(lambda: page.evaluate("document.body.textContent") == shown_after(code))
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line not in CI])
@@ -81,7 +116,7 @@ def test_shell(command: str, server: Lastword, tmp_path: Path) -> None:
         assert anonymous(done.stdout).startswith(anonymous(shown).rstrip())
         assert done.stdout.count("event: end") == 1
     else:
-        assert done.stdout.strip().endswith(" is 8.426149773176359.")
+        assert done.stdout.strip().endswith(ROOT_OF_71.partition(" is ")[2])
 
 
 def anonymous(events: str) -> str:
@@ -91,8 +126,36 @@ def anonymous(events: str) -> str:
 def test_every_command_is_one_that_is_run() -> None:
     assert set(SHELL) >= CI
     assert len(SHELL) - len(CI) == 4
-    assert len(PYTHON) == 3
     assert ("python", OWN_AGENT) in BLOCKS
+
+
+def test_every_snippet_is_one_that_is_run() -> None:
+    assert {language for language, _ in BLOCKS} == {"", "sh", "python", "js", "jsx"}
+    assert [code for language, code in BLOCKS if language == "jsx" and "useChat" not in code] == []
+    assert min(len(PYTHON), len(NODE), len(PAGES)) >= 2
+
+
+def test_every_route_is_in_the_table(server: Lastword) -> None:
+    section = README.partition("\n## The API\n")[2].partition("\n## ")[0]
+    for path in [*server.app.openapi()["paths"], "/ws"]:
+        assert re.sub(r"{\w+}", "{id}", path) + "`" in section
+
+
+def test_what_readers_are_sent_to_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    assert pages
+    for path in pages:
+        for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+            file, _, heading = target.partition("#")
+            there = path.parent / file if file else path
+            assert there.exists(), f"{path.name} -> {target}"
+            assert not heading or heading in anchors(there.read_text()), f"{path.name} -> {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
 
 
 def test_settings_are_all_named() -> None:
@@ -101,4 +164,5 @@ def test_settings_are_all_named() -> None:
         for name, field in Settings.model_fields.items()
     }
     for text in (README, (ROOT / ".env.example").read_text()):
-        assert set(re.findall(r"\b(?:LASTWORD|OPENAI|REDIS)_[A-Z_]+\b", text)) == names
+        assert set(SETTING.findall(text)) == names
+    assert set(SETTING.findall(CLIENTS_PAGE)) <= names

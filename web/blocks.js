@@ -67,24 +67,26 @@ function quote(lines, n, depth) {
 
 /** Items of one kind. What is indented belongs to the item before it. */
 function list(lines, n, depth) {
-  const ordered = /\d/.test(ITEM.exec(lines[n])[2]);
-  const start = parseInt(lines[n].trim(), 10);
+  const [, before, marker] = ITEM.exec(lines[n]);
+  const ordered = /\d/.test(marker);
+  const start = parseInt(marker, 10);
+  const inner = new RegExp(`^(?: {1,${before.length + marker.length + 1}}|\\t)`);
   const items = [];
   let end = n;
   for (let at = n; at < lines.length; at++) {
     const item = ITEM.exec(lines[at]);
-    if (item && /\d/.test(item[2]) === ordered && !RULE.test(lines[at])) items.push([item[3] ?? ""]);
-    else if (/^(?: {2,}|\t)/.test(lines[at])) items.at(-1).push(outdented(lines[at]));
+    const inside = at > n && /^(?: {2,}|\t)/.test(lines[at].slice(before.length));
+    if (inside) items.at(-1).push(lines[at].replace(inner, ""));
+    else if (item && /\d/.test(item[2]) === ordered && !RULE.test(lines[at])) items.push([item[3] ?? ""]);
     else if (lines[at].trim() === "") items.at(-1).push("");
     else if (lines[at - 1].trim() === "" || item || begins(lines, at)) break;
     else items.at(-1).push(lines[at]);
     if (lines[at].trim() !== "") end = at + 1;
   }
-  const inside = items.map((item) => blocks(item.join("\n"), depth + 1));
-  return [{ kind: "list", ordered, start, items: inside }, end];
+  const texts = items.map((item) => item.join("\n").trimEnd());
+  const inside = texts.map((text) => blocks(text, depth + 1));
+  return [{ kind: "list", ordered, start, texts, items: inside }, end];
 }
-
-const outdented = (line) => line.replace(/^(?:\t| {2,4})/, "");
 
 function isTable(lines, n) {
   return (

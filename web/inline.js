@@ -118,7 +118,8 @@ function address(text, at, pattern) {
 function emphasis(text, at, { options, depth, unclosed }) {
   const mark = text[at + 1] === text[at] ? text[at] + text[at] : text[at];
   const from = at + mark.length;
-  const opens = /\S/.test(text[from] ?? "") && !(mark[0] === "_" && /\w/.test(text[at - 1] ?? ""));
+  const within = (mark === "*" || mark[0] === "_") && /\w/.test(text[at - 1] ?? ""); // 2*3, a_b
+  const opens = /\S/.test(text[from] ?? "") && !within;
   if (!(mark in MARKS) || !opens || depth >= DEEPEST) return [mark, from];
   const end = unclosed.has(mark) ? -1 : closing(text, mark, from);
   if (end < 0) unclosed.add(mark);

@@ -83,9 +83,10 @@ export class LastwordError extends Error {
   /**
    * @param {string} message Safe to show.
    * @param {{code: string, status?: number, retryable?: boolean, field?: string,
-   *   retryAfter?: number, cause?: unknown}} about
+   *   retryAfter?: number, runId?: string, cause?: unknown}} about
    */
-  constructor(message, { code, status = 0, retryable = false, field, retryAfter, cause }) {
+  constructor(message, about) {
+    const { code, status = 0, retryable = false, field, retryAfter, runId, cause } = about;
     super(message, { cause });
     /** Of the server's catalogue, or `network`, `silence`, `malformed`, which are ours. */
     this.code = code;
@@ -97,6 +98,8 @@ export class LastwordError extends Error {
     this.field = field;
     /** Seconds to wait before another try, if the server said so. */
     this.retryAfter = retryAfter;
+    /** The run that failed, if one was begun. */
+    this.runId = runId;
   }
 }
 
@@ -164,6 +167,15 @@ export async function answer(question) {
  */
 export async function cancel(runId, options = {}) {
   await request(`/runs/${encodeURIComponent(runId)}`, { ...options, method: "DELETE" });
+}
+
+/**
+ * Forget a conversation.
+ * @param {string} threadId
+ * @param {Options} [options]
+ */
+export async function forget(threadId, options = {}) {
+  await request(`/threads/${encodeURIComponent(threadId)}`, { ...options, method: "DELETE" });
 }
 
 /** The events of a run, over as many connections as it takes; `place` knows where it was lost. */
@@ -240,7 +252,8 @@ async function unrefused(open, { signal, delay = 500 }) {
       return await open();
     } catch (caught) {
       const error = /** @type {LastwordError} */ (caught);
-      if (![429, 503].includes(error.status) || failures >= REFUSALS) throw error;
+      const refused = [429, 503].includes(error.status) && !error.runId;
+      if (!refused || failures >= REFUSALS) throw error;
       await pause(backoff(failures, delay, error.retryAfter), signal);
     }
   }
@@ -283,7 +296,8 @@ async function refusal(response) {
   } catch {} // a gateway's page, for one
   const { detail, code = "internal", retryable = status >= 500, errors } = problem;
   const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
-  const about = { code, status, retryable, retryAfter, field: errors?.[0]?.field };
+  const runId = response.headers.get("X-Run-Id") ?? undefined;
+  const about = { code, status, retryable, retryAfter, runId, field: errors?.[0]?.field };
   return new LastwordError(detail ?? `The server answered with status ${status}.`, about);
 }
 

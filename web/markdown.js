@@ -1,13 +1,14 @@
 // A Markdown text as elements: a small, safe part of it. Only elements that are made here, and text.
 import { blocks } from "./blocks.js";
 import { button, copy, el } from "./dom.js";
-import { inline, link } from "./inline.js";
+import { inline } from "./inline.js";
 import { math } from "./math.js";
 
 /** Shows a text that grows: what is settled stays, and only its last block is made again. */
 export class Flow {
   #settled = 0;
   #shown = "";
+  #last = null; // the block that may still grow, and its element
   #cite;
 
   /** `cite` makes the element for the number of a source, or nothing if there is none. */
@@ -21,21 +22,50 @@ export class Flow {
     if (!text.startsWith(this.#shown.slice(0, this.#settled))) this.clear(); // some was taken back
     this.#shown = text;
     const found = blocks(text.slice(this.#settled));
-    this.element.lastChild?.remove();
-    this.element.append(...found.map((block, n) => this.#made(block, open && !found[n + 1])));
+    const options = { open, cite: this.#cite };
+    const grew = this.#grew(found, options);
+    this.element.append(...all(grew ? found.slice(1) : found, options));
     this.#settled += found.at(-1)?.at ?? 0;
+    this.#last = found.length ? [found.at(-1), this.element.lastChild] : null;
   }
 
   /** Forget what is shown: all of it will be made again. */
   clear() {
     this.#settled = 0;
+    this.#last = null;
     this.element.replaceChildren();
   }
 
-  #made(block, open) {
-    return element(block, { open, cite: this.#cite });
+  /** Whether the last block became the first of these in its own place; it is gone if not. */
+  #grew([block, ...others], options) {
+    if (!this.#last) return false;
+    const [before, element] = this.#last;
+    const open = options.open && others.length === 0;
+    if (block?.kind === before.kind && GROWERS[block.kind]?.(element, before, block, { ...options, open }))
+      return true;
+    element.remove();
+    return false;
   }
 }
+
+/** Blocks that get long: what is there of them is not made again. */
+const GROWERS = {
+  code(element, before, { language, text }) {
+    const content = element.querySelector("code").firstChild;
+    if (language !== before.language || !text.startsWith(content.data)) return false;
+    content.appendData(text.slice(content.length));
+    return true;
+  },
+  list(element, before, block, options) {
+    if (block.ordered !== before.ordered || block.start !== before.start) return false;
+    const last = before.texts.length - 1;
+    let same = 0;
+    while (same < last && before.texts[same] === block.texts[same]) same++;
+    while (element.children.length > same) element.lastChild.remove();
+    element.append(...items(block, options, same));
+    return true;
+  },
+};
 
 const MAKERS = {
   paragraph: ({ text }, options) => el("p", {}, ...inline(text, options)),
@@ -51,12 +81,8 @@ const MAKERS = {
       el("div", { className: "bar" }, language, button("Copy", () => copy(text))),
       scrolling("pre", `Code${language && `: ${language}`}`, el("code", {}, text)),
     ),
-  list: ({ ordered, start, items }, options) => {
-    const made = items.map((item, n) =>
-      el("li", {}, ...all(item, { ...options, open: options.open && n === items.length - 1 })),
-    );
-    return el(ordered ? "ol" : "ul", ordered ? { start } : {}, ...made);
-  },
+  list: (block, options) =>
+    el(block.ordered ? "ol" : "ul", block.ordered ? { start: block.start } : {}, ...items(block, options)),
   table: ({ head, align, rows }, options) => {
     const row = (cells, tag) =>
       el("tr", {}, ...cells.map((text, n) => el(tag, { className: align[n] }, ...inline(text, options))));
@@ -72,10 +98,15 @@ function all(found, options) {
   return found.map((block, n) => element(block, { ...options, open: options.open && !found[n + 1] }));
 }
 
+function items(block, options, from = 0) {
+  const last = block.items.length - 1;
+  return block.items
+    .slice(from)
+    .map((item, n) => el("li", {}, ...all(item, { ...options, open: options.open && from + n === last })));
+}
+
 /** What may be wider than the page, and is reached by the keyboard. */
 function scrolling(tag, name, ...children) {
   const props = { className: "wide", tabIndex: 0, role: "region", "aria-label": name };
   return el(tag, props, ...children);
 }
-
-export { link };

@@ -16,7 +16,7 @@ const PART = /\\([a-zA-Z]+)|\\(.)|([\^_])|([{}])|([^\\^_{}]+)/gsy;
 
 /** A span that says a formula. */
 export function math(tex) {
-  return el("span", { className: "math" }, ...new Formula(tex).read());
+  return el("span", { className: "math" }, ...new Formula(tex.trim()).read());
 }
 
 class Formula {

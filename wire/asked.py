@@ -2,15 +2,13 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from agent.call_settings import CallSettings
 from agent.request import Message, OnConflict, Role, RunRequest
-from wire.conversation import unsayable
+from wire.conversation import MAX_TEXT, unsayable
 from wire.named import DEFAULT_EXTRAS, Extra
 
-MAX_TEXT = 32_000
-"""Characters."""
 MAX_FIELDS = 32
 MAX_MESSAGES = 1000
 
@@ -37,6 +35,7 @@ def _keepable(text: str) -> str:
 
 
 Seconds = Annotated[float, Field(strict=True, ge=0, le=3600)]
+Temperature = Annotated[float, Field(strict=True, ge=0, le=2)]
 ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 
 
@@ -77,8 +76,8 @@ class ChatRequest(Strict):
         "With a thread it replaces that memory; without one nothing is remembered.",
     )
     model: Annotated[str, Field(max_length=200)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    stream: bool = True
+    temperature: Temperature | None = None
+    stream: StrictBool = True
     include: Annotated[list[Extra], Field(max_length=3)] = list(DEFAULT_EXTRAS)
     on_disconnect: Literal["continue", "cancel"] | Seconds | None = Field(
         None, description="Go on, end at once, or end after so many seconds."

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from agent.request import Message
 from stream.errors import BadRequest
 
+MAX_TEXT = 32_000
+"""Characters of a question, on whatever wire."""
+
 
 def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message]]:
     """What is asked, and what came before it. Raises `BadRequest` that names the message."""
@@ -19,6 +22,8 @@ def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message
         raise BadRequest("the last message must be the user's", field=f"{where}.role")
     if not last.content.strip():
         raise BadRequest("there is nothing in it", field=f"{where}.content")
+    if len(last.content) > MAX_TEXT:
+        raise BadRequest(f"has more than {MAX_TEXT} characters", field=f"{where}.content")
     return last.content, history
 
 

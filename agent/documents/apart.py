@@ -19,7 +19,7 @@ SECONDS = 30.0
 """For one document."""
 LONGEST_ANSWER = 256 * 1024 * 1024
 """Bytes."""
-_COMMAND = (sys.executable, "-m", "agent.documents.child")
+_COMMAND = (sys.executable, "-c", "from agent.documents.child import main; main()")
 _HOME = Path(__file__).parents[2]
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
@@ -56,13 +56,18 @@ class Apart:
         return [Block(tuple(titles), text, place) for titles, text, place in answer]
 
     def _answer(self, name: str, data: bytes) -> Any:
+        self._check()
         child = self._child = self._child or _started()
         expired = threading.Event()
-        timer = threading.Timer(self._seconds, lambda: (expired.set(), child.kill()))
+
+        def expire() -> None:
+            expired.set()
+            child.kill()
+
+        timer = threading.Timer(self._seconds, expire)
         timer.start()
         try:
-            if self.closed:
-                raise Unreadable("was not read: the server stops")
+            self._check()  # else who closes would wait for the whole reading
             return _asked(child, name, data)
         except (OSError, ValueError):  # it died while it was told, or while it answered
             self._end()
@@ -70,6 +75,10 @@ class Apart:
             raise Unreadable(too_long) from None
         finally:
             timer.cancel()
+
+    def _check(self) -> None:
+        if self.closed:
+            raise Unreadable("was not read: the server stops")
 
     def _end(self) -> None:
         if child := self._child:
@@ -93,8 +102,7 @@ def _started() -> "subprocess.Popen[bytes]":
 def _asked(child: "subprocess.Popen[bytes]", name: str, data: bytes) -> Any:
     """Raises `OSError` or `ValueError` if there is no answer."""
     told, heard = child.stdin, child.stdout
-    if told is None or heard is None:  # they never are: for the type checker
-        raise ValueError
+    assert told and heard  # noqa: S101  for the type checker: they are pipes
     told.write(json.dumps({"name": name, "size": len(data)}).encode() + b"\n" + data)
     told.flush()
     return json.loads(heard.readline(LONGEST_ANSWER))

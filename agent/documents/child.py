@@ -1,4 +1,4 @@
-"""The process that reads documents: `python -m agent.documents.child`, by `agent.documents.apart`.
+"""The process that reads documents, started by `agent.documents.apart`.
 
 A question is a line of JSON, the name and the size of a document, and the document. The answer is
 a line: its blocks, or the reason why it cannot be read.
@@ -16,7 +16,12 @@ MEMORY = 1024 * 1024 * 1024
 """Bytes that a document may take."""
 
 
-def main(heard: BinaryIO, told: BinaryIO) -> None:
+def main(memory: int = MEMORY) -> None:
+    limit_memory(memory)
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+def serve(heard: BinaryIO, told: BinaryIO) -> None:
     """Answers until nobody asks any more."""
     while question := heard.readline():
         asked = json.loads(question)
@@ -31,14 +36,9 @@ def _answer(name: str, data: bytes) -> object:
         return str(error)
 
 
-def limit_memory(size: int = MEMORY) -> None:
+def limit_memory(size: int) -> None:
     """Where the system can."""
     with suppress(ImportError, ValueError, OSError):
         import resource  # not on Windows
 
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
-
-
-if __name__ == "__main__":
-    limit_memory()
-    main(sys.stdin.buffer, sys.stdout.buffer)

@@ -25,7 +25,9 @@ class UnknownEmbeddings(ValueError):
 class Embedder:
     """An embedding model by its name, with a limit to how long it may take."""
 
-    def __init__(self, name: str, model: Embeddings, client: httpx2.AsyncClient | None = None):
+    def __init__(
+        self, name: str, model: Embeddings, client: httpx2.AsyncClient | None = None
+    ) -> None:
         """`client` is what `aclose` closes."""
         self.name = name
         self._model = model
@@ -57,7 +59,9 @@ def embedder(name: str, *, api_key: str | None = None, base_url: str | None = No
     try:
         return Embedder(name, init_embeddings(name))
     except ImportError as error:
-        raise UnknownEmbeddings(f"{name!r} needs a package that is not installed: {error}") from error
+        raise UnknownEmbeddings(
+            f"{name!r} needs a package that is not installed: {error}"
+        ) from error
     except ValueError:
         return Embedder(name, _own(name))  # no provider of that name
     except Exception as error:
@@ -69,9 +73,10 @@ def embedder(name: str, *, api_key: str | None = None, base_url: str | None = No
 
 def _own(name: str) -> Embeddings:
     try:
-        return named(name, Embeddings, "LangChain embeddings")
+        own: Embeddings = named(name, Embeddings, "LangChain embeddings model")
     except UnknownAgent as error:
         raise UnknownEmbeddings(str(error)) from error
+    return own
 
 
 def _openai_compatible(
@@ -80,8 +85,8 @@ def _openai_compatible(
     client = DefaultAioHttpClient(timeout=httpx2.Timeout(SECONDS, connect=CONNECT_TIMEOUT))
     embeddings = OpenAIEmbeddings(
         model=model,
-        api_key=SecretStr(api_key or NO_KEY),
-        base_url=base_url,
+        openai_api_key=SecretStr(api_key or NO_KEY),
+        openai_api_base=base_url,
         check_embedding_ctx_length=False,  # passages are short, and it would fetch a vocabulary
         http_async_client=client,
     )

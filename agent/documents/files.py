@@ -46,7 +46,7 @@ def _paths(folder: Path, before: str, depth: int) -> Iterator[str]:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name.startswith("."):
                 continue
-            if is_document(entry.name) and not entry.is_dir():
+            if is_document(entry.name) and not entry.is_dir(follow_symlinks=False):
                 yield before + entry.name
             elif depth and entry.is_dir(follow_symlinks=False):
                 try:

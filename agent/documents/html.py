@@ -11,10 +11,11 @@ Attributes = list[tuple[str, str | None]]
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{1,40})", re.IGNORECASE)
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "svg"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_INLINE = frozenset(
-    "a abbr b bdi bdo cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp "
-    "small span strong sub sup time tt u var wbr".split()
-)
+_INLINE_NAMES = """
+a abbr b bdi bdo cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp small
+span strong sub sup time tt u var wbr
+"""
+_INLINE = frozenset(_INLINE_NAMES.split())
 _IN_LINE_PARTS = {"td": " | ", "th": " | ", "br": "\n", "li": "\n- ", "tr": "\n", "dt": "\n"}
 _END_BLOCKS = frozenset({"td", "th", "br", "li", "tr", "dt", "dd"})
 

@@ -17,8 +17,8 @@ from agent.documents.words import asked, terms
 
 VERSION = "1"
 """To be raised whenever the same documents would give another index."""
-_WEIGHTS = "2.0, 1.0, 0.5"
-"""Of a term in the title, of one in the text, of a word's beginning: measured by the bench."""
+_WEIGHTS = "1.0, 1.0, 0.5"
+"""Of a term in the title, of one in the text, of a word's beginning, which tells less."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (
@@ -128,7 +128,7 @@ def passages(connection: sqlite3.Connection, scores: dict[int, float]) -> list[P
         (connection.execute(_PASSAGE, (number,)).fetchone(), score)
         for number, score in scores.items()
     )
-    return [Passage(*row, score) for row, score in found if row]
+    return [Passage(row[0], row[1], row[2], score) for row, score in found if row]
 
 
 _PASSAGE = "SELECT title, location, text FROM passages WHERE id = ?"

@@ -8,9 +8,10 @@ from pathlib import Path
 from langchain_core.tools import BaseTool
 
 from agent.documents.embeddings import Embedder, embedder
+from agent.documents.index import Size
 from agent.documents.library import Library
 from agent.documents.own import OwnRetriever
-from agent.documents.report import unreadable
+from agent.documents.report import progress_bar, unreadable
 from agent.tools.search import search_tool
 
 INDEX = "documents.sqlite"
@@ -51,6 +52,16 @@ class Knowledge:
         """For the agent."""
         return [search_tool(self._finder)] if self._finder else []
 
+    async def index(self, library: Library) -> Size:
+        """Read and embed what has changed, shown by a progress bar."""
+        try:
+            with progress_bar() as progress:
+                if not await library.update(progress):
+                    raise UnknownDocuments("Another process is reading them just now.")
+            return await library.size()
+        finally:
+            await self._close()
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """The index is up to date, but for vectors, and kept so."""
@@ -63,5 +74,8 @@ class Knowledge:
                         logger.warning("Not among the documents: %s", line)
                     yield
         finally:
-            if self.embedder:
-                await self.embedder.aclose()
+            await self._close()
+
+    async def _close(self) -> None:
+        if self.embedder:
+            await self.embedder.aclose()

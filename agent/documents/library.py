@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ FOUND = 5
 """Passages for one question."""
 CANDIDATES = 30
 """Of each ranking, before they become one."""
+STEPS = 10_000
+"""Of SQLite's machine, between two looks whether anybody still waits: less than a millisecond."""
 INTERVAL = 2.0
 """Seconds between two looks at the folder."""
 
@@ -101,17 +104,15 @@ class Library:
 
     async def _interruptible(self, search: Callable[[sqlite3.Connection], T]) -> T:
         """Search in a thread. It stops when nobody waits for it any more."""
-        opened: list[sqlite3.Connection] = []
+        stopped = threading.Event()
 
         def run() -> T:
             with closing(connect(self._index.path)) as connection:
-                opened.append(connection)
+                connection.set_progress_handler(stopped.is_set, STEPS)
                 return search(connection)
 
         try:
             return await asyncio.to_thread(run)
         except asyncio.CancelledError:
-            for connection in opened:
-                with suppress(sqlite3.ProgrammingError):  # it is closed already
-                    connection.interrupt()
+            stopped.set()
             raise

@@ -21,10 +21,10 @@ def blocks(data: bytes) -> Iterator[Block]:
         text = text[front.end() :]
     lines = text.split("\n")
     tokens = _PARSER.parse(text)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip(tokens, [*tokens[1:], None], strict=False):
         if token.level or not token.map or token.nesting < 0:
             continue
         if token.type == "heading_open" and following:
             headings.enter(int(token.tag[1:]), following.content)
         else:
-            yield Block(headings.titles, "\n".join(lines[slice(*token.map)]))
+            yield Block(headings.titles, "\n".join(lines[slice(*token.map)]).strip("\n"))

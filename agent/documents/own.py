@@ -26,7 +26,7 @@ class OwnRetriever:
     def __init__(self, name: str) -> None:
         """`name` is `module:attribute`. Raises `UnknownRetriever`."""
         try:
-            self._retriever = named(name, BaseRetriever, "LangChain retriever")
+            self._retriever: BaseRetriever = named(name, BaseRetriever, "LangChain retriever")
         except UnknownAgent as error:
             raise UnknownRetriever(str(error)) from error
 

@@ -20,6 +20,6 @@ def blocks(data: bytes) -> Iterator[Block]:
         raise Unreadable("wants a password")
     if len(reader.pages) > MAX_PAGES:
         raise Unreadable(f"has more than {MAX_PAGES} pages")
-    title = title_of(str((reader.metadata or {}).get("/Title") or ""))
+    title = title_of(str((reader.metadata and reader.metadata.title) or ""))
     for number, page in enumerate(reader.pages, 1):
         yield Block((title,) if title else (), clean(page.extract_text()), f"page={number}")

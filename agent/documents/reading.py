@@ -23,14 +23,8 @@ def is_document(name: str) -> bool:
 
 def read(name: str, data: bytes) -> list[Block]:
     """Raises `Unreadable`, whatever is in the file."""
-    found: list[Block] = []
-    left = MAX_CHARACTERS
     try:
-        for block in READERS[PurePath(name).suffix.lower()](data):
-            left -= len(block.text)
-            if left < 0:
-                raise Unreadable(f"holds more than {MAX_CHARACTERS:,} characters")
-            found.append(block)
+        found = list(_bounded(READERS[PurePath(name).suffix.lower()](data)))
     except Unreadable:
         raise
     except MemoryError:
@@ -40,3 +34,12 @@ def read(name: str, data: bytes) -> list[Block]:
     if not any(block.text.strip() for block in found):
         raise Unreadable("holds no text")
     return found
+
+
+def _bounded(blocks: Iterator[Block]) -> Iterator[Block]:
+    left = MAX_CHARACTERS
+    for block in blocks:
+        left -= len(block.text)
+        if left < 0:
+            raise Unreadable(f"holds more than {MAX_CHARACTERS:,} characters")
+        yield block

@@ -35,9 +35,10 @@ def progress_bar() -> Iterator[updating.Progress]:
         yield show
 
 
-def told(size: Size) -> str:
-    """How much there is, in one line."""
-    return f"{size.documents} documents, {size.passages} passages"
+def summary(size: Size) -> str:
+    """How much there is, and what could not be read."""
+    refused = [f"Not among them: {line}." for line in unreadable(size)]
+    return "\n".join([f"{size.documents} documents, {size.passages} passages.", *refused])
 
 
 def unreadable(size: Size) -> list[str]:

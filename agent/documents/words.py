@@ -7,7 +7,7 @@ which most of its forms share.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 STEM = 5
@@ -23,7 +23,8 @@ _UNSPACED = (
 _MARKS = "\u0591-\u05bd\u064b-\u0652\u0900-\u0dff"  # vowels that are no letters
 _TERM = re.compile(rf"([{_UNSPACED}]+)|((?:(?![{_UNSPACED}])[^\W_]|[{_MARKS}])+)")
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_KANA = re.compile("[\u3040-\u309fー]+")
+_HIRAGANA = re.compile("[\u3040-\u309fー]+")
+_KANA = re.compile("[\u3040-\u30ff]")
 
 
 class Terms(NamedTuple):
@@ -56,7 +57,7 @@ def terms(text: str) -> Terms:
 def asked(question: str) -> Terms:
     """Of a question: each once, without the words that say nothing about what is looked for."""
     every = list(_asked(question))
-    telling = [word for word in every if word not in STOP and not _KANA.fullmatch(word)]
+    telling = [word for word in every if word not in STOP and not _HIRAGANA.fullmatch(word)]
     words = list(dict.fromkeys(telling or every))[:MAX_TERMS]
     spaced = [word for word in words if not re.match(f"[{_UNSPACED}]", word)]
     return Terms(words, list(dict.fromkeys(word[:STEM] for word in spaced)))
@@ -65,7 +66,8 @@ def asked(question: str) -> Terms:
 def _asked(question: str) -> Iterator[str]:
     for run, word in _TERM.findall(folded(question)):
         if run:
-            yield from _pairs(run) or run
+            yield from _pairs(run)
+            yield from _KANA.sub("", run)  # a sign that means something stands alone, too
         else:
             yield word[:MAX_WORD]
 
@@ -76,8 +78,8 @@ def _pairs(run: str) -> list[str]:
 
 _STOP_WORDS = """
 a about after all also an and any are as at be because been but by can could did do does for from
-had has have he her his how i if in into is it its just many may me more most much my need no not of on
-one or our out please s she should so some tell than that the their them then there these they
+had has have he her his how i if in into is it its just many may me more most much my need no not of
+on one or our out please s she should so some tell than that the their them then there these they
 this to up us was we were what when where which who whom whose why will with would you your
 aber als am an auch auf aus bei bin bis bist da dann das dass dem den der des die dies diese doch
 du ein eine einem einen einer eines er es fur gibt hat haben hier ich ihr ihre im in ist ja kann
@@ -98,9 +100,3 @@ te van voor waar wat welke wie zijn
 
 
 STOP = frozenset(folded(_STOP_WORDS).split())
-
-
-def overlap(terms: Iterable[str], text: str) -> int:
-    """How many of a question's terms a text holds."""
-    held = set(_asked(text))
-    return sum(term in held for term in set(terms))

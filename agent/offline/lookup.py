@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from agent.documents.splitting import sentences
-from agent.documents.words import Terms, asked, terms
+from agent.documents.words import STEM, Terms, asked, terms
 from agent.tools.search import Told, read
 
 NOT_FOUND = "I found nothing about that in the documents."
 QUOTING = "This is what the documents say:"
-LEAST = 0.4
+LEAST = 0.34
 """The part of a question's words that a passage must hold to be an answer."""
 MOST_QUOTES, LONGEST_QUOTE = 3, 400
 
@@ -22,6 +22,7 @@ _REFERS = re.compile(
     re.IGNORECASE,
 )
 _CITATION = re.compile(r"[\[［【]([0-9 ,]+)[\]］】]")
+_WRAP = re.compile(r"\n(?![-*+>|#\n]|[0-9]+[.)])")
 _MARKUP = re.compile(r"^(?:\s*(?:[-*+>|]|#+|[0-9]+[.)])\s+)+|\*\*|__")
 
 
@@ -48,7 +49,11 @@ def quoting(question: str, result: str) -> str:
 
 
 def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
-    told = [(each.number, sentence) for each in passages for sentence in sentences(each.text)]
+    told = [
+        (each.number, sentence)
+        for each in passages
+        for sentence in sentences(_WRAP.sub(" ", each.text))
+    ]
     wanted = _all(question, asked)
     having = {each: sum(each in _all(text) for _, text in told) for each in wanted}
     weights = {each: math.log(1 + len(told) / n) for each, n in having.items() if n}
@@ -61,8 +66,10 @@ def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
 
 
 def _held(question: str, told: Told) -> float:
-    wanted = _all(question, asked)
-    return len(wanted & _all(f"{told.title} {told.text}")) / max(len(wanted), 1)
+    """A word counts, too, if only its beginning is there."""
+    wanted, there = asked(question).words, _all(f"{told.title} {told.text}")
+    held = sum(word in there or f"{word[:STEM]}-" in there for word in wanted)
+    return held / max(len(wanted), 1)
 
 
 def _all(text: str, of: Callable[[str], Terms] = terms) -> set[str]:

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from agent.call_settings import CallSettings
 from agent.request import Message, Role, RunRequest
-from wire.asked import Strict, ThreadId
+from wire.asked import Strict, Temperature, ThreadId
 from wire.conversation import question_and_history, unsayable
 from wire.named import DEFAULT_EXTRAS, Extra
 
@@ -106,7 +106,7 @@ class ForwardedProps(BaseModel):
     """What this server understands of an application's own properties."""
 
     model: Annotated[str, Field(max_length=200)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Temperature | None = None
     include: Annotated[list[Extra], Field(max_length=3)] = list(DEFAULT_EXTRAS)
     lastword: Resume | None = None
 

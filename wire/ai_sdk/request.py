@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.call_settings import CallSettings
 from agent.request import Message, Role, RunRequest
 from stream.errors import BadRequest
-from wire.asked import ThreadId
+from wire.asked import Temperature, ThreadId
 from wire.conversation import question_and_history
 from wire.named import DEFAULT_EXTRAS, Extra
 
@@ -86,7 +86,7 @@ class UiChatRequest(Shown):
     messages: Annotated[list[UiMessage], Field(max_length=MAX_MESSAGES, fail_fast=True)]
     trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
     model: Annotated[str, Field(max_length=200)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Temperature | None = None
 
     def as_run(self) -> RunRequest:
         """Who stops and asks again has only left the first answer: so it is interrupted."""

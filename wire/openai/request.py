@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, StrictBool
 
 from agent.call_settings import CallSettings
 from agent.request import Message, RunRequest
 from stream.errors import BadRequest
-from wire.asked import ThreadId
+from wire.asked import Temperature, ThreadId
 from wire.conversation import question_and_history
 from wire.openai.unsupported import Unsupported, only
 
 MAX_MESSAGES = 1000
 MAX_STOPS = 4
 MAX_TOKENS = 10_000_000
+Tokens = Annotated[int, Field(strict=True, ge=1, le=MAX_TOKENS)]
 _EXAMPLE: dict[str, Any] = {
     "model": "offline",
     "messages": [{"role": "user", "content": "What is the square root of 71?"}],
@@ -63,7 +64,7 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """Others than this mean nothing here."""
 
-    include_usage: bool | None = Field(None, description="A last chunk says what was used.")
+    include_usage: StrictBool | None = Field(None, description="A last chunk says what was used.")
 
 
 class Metadata(BaseModel):
@@ -81,20 +82,20 @@ class ChatCompletionRequest(Unsupported):
     model: Annotated[str, Field(max_length=200)] | None = Field(
         None, description="One that `/v1/models` lists."
     )
-    stream: bool | None = None
+    stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     metadata: Metadata | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
+    temperature: Temperature | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
     stop: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=256)]],
         Field(max_length=MAX_STOPS),
         BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
     ] = Field([], description="The answer ends before the first of these.")
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
-    include_reasoning: bool | None = Field(
+    include_reasoning: StrictBool | None = Field(
         None, description="Thoughts come as `reasoning_content`; without it, never."
     )
 

@@ -1,0 +1,100 @@
+"""Reading in a process of its own, which may die without harm."""
+
+import io
+import json
+import resource
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent.documents import child
+from agent.documents.apart import Apart
+from agent.documents.block import Block, Unreadable
+from tests.agent.documents.pdfs import bomb, pdf
+from tests.serving import wait_for
+
+
+def refused(apart: Apart, name: str, data: bytes) -> str:
+    with pytest.raises(Unreadable) as caught:
+        apart.read(name, data)
+    return str(caught.value)
+
+
+def test_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with Apart() as apart:
+        assert apart.read("a.md", "# T\n\nÜ🤙".encode()) == [Block(("T",), "Ü🤙")]
+        first = apart._child
+        assert refused(apart, "a.txt", b"\xff") == "is not UTF-8 text"
+        assert apart.read("a.pdf", pdf("Words.")) == [Block((), "Words.", "page=1")]
+        assert first is not None
+        assert apart._child is first, "it is started once"
+        if sys.platform == "linux":
+            assert b"secret" not in Path(f"/proc/{first.pid}/environ").read_bytes()
+    assert first.returncode is not None, "it is gone"
+    assert refused(apart, "a.txt", b"x") == "was not read: the server stops"
+    apart.close()
+
+
+def test_one_that_takes_too_long_or_dies_is_replaced() -> None:
+    with Apart() as apart:
+        apart._seconds = 0.0
+        assert refused(apart, "a.html", b"<p>" * 3_000_000) == "takes too long to read"
+        apart._seconds = 30.0
+        assert apart.read("a.txt", b"x") == [Block((), "x")]
+        assert apart._child
+        apart._child.kill()
+        apart._child.wait()
+        assert refused(apart, "a.txt", b"x" * 10**6) == "cannot be read"
+        assert apart.read("a.txt", b"x") == [Block((), "x")]
+
+
+def test_a_bomb_is_refused() -> None:
+    data = bomb(300 * 2**20)
+    assert len(data) < 400_000
+    with Apart() as apart:
+        assert refused(apart, "a.pdf", data).startswith(("is broken", "takes too", "cannot be"))
+        assert apart.read("a.txt", b"x") == [Block((), "x")]
+
+
+def test_closing_ends_a_reading_that_is_under_way() -> None:
+    apart, said = Apart(), []
+    reading = threading.Thread(
+        target=lambda: said.append(refused(apart, "a.html", b"<p>a" * 4_000_000))
+    )
+    reading.start()
+    wait_for(lambda: apart._child)
+    apart.close()
+    reading.join(10)
+    assert not reading.is_alive()
+    assert said[0] in {"cannot be read", "was not read: the server stops"}
+
+
+def question(name: str, data: bytes) -> bytes:
+    return json.dumps({"name": name, "size": len(data)}).encode() + b"\n" + data
+
+
+def test_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = io.BytesIO(question("a.txt", b"x\n\ny") + question("b.pdf", b""))
+    told = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(heard))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told))
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    child.main(limits[0])
+    assert [json.loads(line) for line in told.getvalue().splitlines()] == [
+        [[[], "x", ""], [[], "y", ""]],
+        "is broken (EmptyFileError)",
+    ]
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == limits[0]
+    monkeypatch.setitem(sys.modules, "resource", None)
+    child.limit_memory(1)  # not every system can
+
+
+def test_it_has_little_memory() -> None:
+    with Apart() as apart:
+        apart.read("a.txt", b"x")
+        assert apart._child
+        limit = resource.prlimit(apart._child.pid, resource.RLIMIT_AS)
+    assert limit == (child.MEMORY, child.MEMORY)

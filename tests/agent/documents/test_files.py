@@ -1,0 +1,96 @@
+"""What is in a folder, and nothing of what is outside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.documents import files
+from agent.documents.block import Unreadable
+from agent.documents.files import Stamp, content, scan
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "secret.txt").write_text("The key is under the mat.")
+    folder = tmp_path / "docs"
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    (folder / "b.md").write_text("B")
+    (folder / "deep" / "deeper" / "a.txt").write_text("AA")
+    (folder / "deep" / ".hidden.txt").write_text("x")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "c.txt").write_text("x")
+    (folder / "program.exe").write_text("x")
+    (folder / "folder.md").mkdir()
+    (folder / "folder.md" / "d.md").write_text("D")
+    return folder
+
+
+def refused(folder: Path, path: str) -> str:
+    with pytest.raises(Unreadable) as caught:
+        content(folder, path)
+    return str(caught.value)
+
+
+def test_documents_in_order(folder: Path) -> None:
+    found = scan(folder)
+    assert list(found) == ["b.md", "deep/deeper/a.txt", "folder.md/d.md"]
+    seen = (folder / "b.md").stat()
+    assert found["b.md"] == Stamp(seen.st_mtime_ns, 1)
+    assert content(folder, "deep/deeper/a.txt") == b"AA"
+
+
+def test_links(folder: Path) -> None:
+    (folder / "inside.md").symlink_to("deep/deeper/a.txt")
+    (folder / "outside.txt").symlink_to(folder.parent / "secret.txt")
+    (folder / "up").symlink_to(folder.parent)
+    (folder / "nowhere.txt").symlink_to("nothing")
+    (folder / "ring.txt").symlink_to("ring.txt")
+    found = scan(folder)
+    assert "up/secret.txt" not in found, "a link to a folder is not followed"
+    assert not {"nowhere.txt", "ring.txt"} & found.keys()
+    assert content(folder, "inside.md") == b"AA"
+    assert refused(folder, "outside.txt") == "leads out of the folder"
+    assert refused(folder, "up/secret.txt") == "leads out of the folder"
+    assert refused(folder, "../secret.txt") == "leads out of the folder"
+    assert refused(folder, str(folder.parent / "secret.txt")) == "leads out of the folder"
+    assert refused(folder, "nowhere.txt") == "cannot be opened: No such file or directory"
+    assert refused(folder, "ring.txt").startswith("cannot be opened: ")
+    (folder.parent / "link").symlink_to(folder)
+    assert scan(folder.parent / "link") == found, "the folder itself may be one"
+
+
+def test_what_is_no_file_does_not_hang(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.txt")
+    assert "pipe.txt" in scan(folder)
+    assert refused(folder, "pipe.txt") == "is no regular file"
+
+
+def test_what_is_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (folder / "huge.txt").open("wb") as huge:
+        huge.truncate(files.MAX_SIZE + 1)
+    assert refused(folder, "huge.txt") == "is larger than 20 MiB"
+    monkeypatch.setattr(files, "MAX_FILES", 2)
+    assert len(scan(folder)) == 2
+    monkeypatch.setattr(files, "MAX_DEPTH", 1)
+    assert list(scan(folder)) == ["b.md", "folder.md/d.md"]
+
+
+def test_a_name_that_is_not_utf_8(folder: Path) -> None:
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+    (name,) = (path for path in scan(folder) if path.startswith("caf"))
+    assert refused(folder, name) == "has a name that is not UTF-8"
+
+
+def test_a_folder_that_has_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def gone(path: Path) -> object:
+        if path.name == "deep":
+            raise FileNotFoundError
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert list(scan(folder)) == ["b.md", "folder.md/d.md"]
+    with pytest.raises(FileNotFoundError):
+        scan(folder / "nothing")

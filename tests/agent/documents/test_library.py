@@ -1,0 +1,299 @@
+"""A folder that is asked, and that changes while it is."""
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.documents import updating, vectors
+from agent.documents.embeddings import Embedder, embedder
+from agent.documents.fusion import fused
+from agent.documents.library import Library
+from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+QUESTIONS = json.loads((CORPUS / "questions.json").read_text())["questions"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "cats.md").write_text("# Cats\n\nA cat purrs when it sleeps.")
+    (folder / "cars.txt").write_text("A car needs oil.")
+    return folder
+
+
+@pytest.fixture
+def library(folder: Path, tmp_path: Path) -> Library:
+    return Library(folder, tmp_path / "documents.sqlite")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddingServer]:
+    with embedding_server() as server:
+        yield server
+
+
+@pytest.fixture
+def embeddings(server: EmbeddingServer) -> Iterator[EmbeddingServer]:
+    server.requests.clear()
+    server.held, server.status, server.left = False, 200, 0
+    yield server
+    server.held = False
+
+
+@asynccontextmanager
+async def embedded(library: Library, server: EmbeddingServer) -> AsyncIterator[Library]:
+    """The same library with an embedding model."""
+    model = embedder("openai:small", base_url=server.url)
+    try:
+        yield Library(library._updating._folder, library._index.path, model)
+    finally:
+        await model.aclose()
+
+
+async def texts(library: Library, question: str) -> list[str]:
+    return [passage.text for passage in await library.find(question)]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not (await found if asyncio.iscoroutine(found := condition()) else found):  # noqa: ASYNC110  nothing signals it
+            await asyncio.sleep(0.005)
+
+
+def ids(library: Library) -> dict[str, int]:
+    with closing(sqlite3.connect(library._index.path)) as connection:
+        return dict(connection.execute("SELECT path, id FROM passages"))
+
+
+def test_the_corpus_is_found(tmp_path: Path) -> None:
+    library = Library(CORPUS, tmp_path / "documents.sqlite")
+
+    async def ranks() -> list[int]:
+        assert await library.update()
+        return [rank(each, await library.find(each["question"])) for each in QUESTIONS]
+
+    found = asyncio.run(ranks())
+    assert len(found) > 40
+    assert sum(map(bool, found)) / len(found) > 0.95
+    assert sum(1 / each for each in found if each) / len(found) > 0.9
+
+
+def rank(asked: dict[str, str], passages: list[Any]) -> int:
+    hits = (
+        place
+        for place, passage in enumerate(passages, 1)
+        if passage.location == asked["path"] and asked["words"] in passage.text
+    )
+    return next(hits, 0)
+
+
+def test_only_what_has_changed_is_read_again(library: Library, folder: Path) -> None:
+    async def scenario() -> None:
+        told: list[tuple[str, int, int]] = []
+        assert await library.update(lambda *progress: told.append(progress))
+        assert told == [("Reading", 0, 2), ("Reading", 1, 2), ("Reading", 2, 2)]
+        before = ids(library)
+        (folder / "cars.txt").unlink()
+        (folder / "cats.md").write_text("# Cats\n\nA cat purrs, and eats.")
+        (folder / "dogs.md").write_text("Dogs bark.")
+        (folder / "broken.pdf").write_bytes(b"%PDF")
+        await library.update()
+        assert await texts(library, "cat") == ["A cat purrs, and eats."]
+        assert await texts(library, "car") == []
+        size = await library.size()
+        assert size == (2, 2, {"broken.pdf": "is broken (PdfStreamError)"})
+        after = ids(library)
+        await library.update()
+        assert ids(library) == after != before
+
+    asyncio.run(scenario())
+
+
+def test_a_change_is_seen_while_it_is_kept(library: Library, folder: Path, caplog) -> None:
+    async def scenario() -> None:
+        async with library.kept(interval=0.01) as size:
+            assert size == (2, 2, {})
+            (folder / "dogs.md").write_text("Dogs bark.")
+            await until(lambda: texts(library, "dogs"))
+            gone = await asyncio.to_thread(folder.rename, folder.parent / "gone")
+            await until(lambda: caplog.records)
+            assert await texts(library, "dogs"), "what was known stays"
+            await asyncio.to_thread(gone.rename, folder)
+            (folder / "cows.md").write_text("Cows moo.")
+            await until(lambda: texts(library, "cows"))
+
+    asyncio.run(scenario())
+    assert caplog.messages == ["The documents cannot be indexed (FileNotFoundError)."]
+
+
+def test_it_can_be_asked_in_no_time_at_all(library: Library) -> None:
+    """Before there is an index, somebody may ask already."""
+    with pytest.raises(sqlite3.OperationalError):
+        asyncio.run(library.find("cat"))
+
+
+def test_one_process_at_a_time(library: Library) -> None:
+    async def scenario() -> None:
+        lock = sqlite3.connect(library._updating._lock, isolation_level=None)
+        with closing(lock):
+            lock.execute("BEGIN EXCLUSIVE")
+            assert not await library.update()
+            assert not await library._updating.embed()
+        assert await library.update()
+
+    asyncio.run(scenario())
+
+
+def test_stopping_while_it_reads(library: Library, folder: Path) -> None:
+    (folder / "a.html").write_bytes(b"<p>a" * 4_000_000)
+
+    async def scenario() -> None:
+        reading = asyncio.Event()
+        work = asyncio.create_task(library.update(lambda *_: reading.set()))
+        await reading.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert (await library.size()).unreadable == {}, "it is read the next time"
+
+    asyncio.run(scenario())
+
+
+def test_a_search_that_nobody_waits_for_stops(library: Library) -> None:
+    """An interrupted query ends at once; this one would take years."""
+    years = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    ended: list[Exception] = []
+    begun = asyncio.Event()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+
+        def search(connection: sqlite3.Connection) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            try:
+                connection.execute(years).fetchone()
+            except sqlite3.OperationalError as error:
+                ended.append(error)
+                raise
+
+        asking = asyncio.create_task(library._interruptible(search))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await until(lambda: ended)
+
+    asyncio.run(scenario())
+    assert str(ended[0]) == "interrupted"
+
+
+# By meaning
+
+
+def test_meaning_finds_what_words_do_not(
+    library: Library, embeddings: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updating, "BATCH", 1)
+
+    async def scenario() -> None:
+        await library.update()
+        assert await texts(library, "felines") == []
+        async with embedded(library, embeddings) as better:
+            told: list[tuple[str, int, int]] = []
+            await better.update(lambda *progress: told.append(progress))
+            assert told[-3:] == [("Embedding", 0, 2), ("Embedding", 1, 2), ("Embedding", 2, 2)]
+            assert sorted(embeddings.texts) == [
+                "Cats\nA cat purrs when it sleeps.",
+                "cars.txt\nA car needs oil.",
+            ]
+            assert embeddings.requests[0]["model"] == "small"
+            assert (await texts(better, "felines"))[0] == "A cat purrs when it sleeps."
+            embeddings.requests.clear()
+            await better.update()
+            assert embeddings.requests == [], "nothing is embedded twice"
+
+    asyncio.run(scenario())
+
+
+def test_without_its_model_it_finds_words(
+    library: Library, embeddings: EmbeddingServer, caplog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.WARNING, "lastword")
+    embeddings.status = 400
+
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update()
+            await better.update()
+            assert len(embeddings.requests) == 1, "it is left alone for a while"
+            assert await texts(better, "cat") == ["A cat purrs when it sleeps."]
+            embeddings.status = 200
+            monkeypatch.setattr(better._updating, "_embed_from", 0.0)
+            await better.update()
+            assert (await texts(better, "felines"))[0] == "A cat purrs when it sleeps."
+
+    asyncio.run(scenario())
+    assert caplog.messages == [
+        "The documents cannot be embedded (BadRequestError).",
+        "A question cannot be embedded (BadRequestError).",
+    ]
+
+
+def test_a_question_that_nobody_waits_for_is_not_embedded(
+    library: Library, embeddings: EmbeddingServer
+) -> None:
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update()
+            embeddings.held = True
+            asking = asyncio.create_task(better.find("cat"))
+            await until(lambda: "cat" in embeddings.texts)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            await until(lambda: embeddings.left)
+
+    asyncio.run(scenario())
+
+
+def test_leaving_while_it_embeds(library: Library, embeddings: EmbeddingServer) -> None:
+    embeddings.held = True
+
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            async with better.kept():
+                await until(lambda: embeddings.requests)
+                assert await texts(library, "cat"), "words are found before"
+            await until(lambda: embeddings.left)
+
+    asyncio.run(scenario())
+
+
+def test_fusion() -> None:
+    found = fused([1, 2, 3], [3, 4], limit=3)
+    assert list(found) == [3, 1, 2]
+    assert found[3] == 1 / 63 + 1 / 61
+    assert fused([], limit=3) == {}
+
+
+def test_a_vector_of_nothing() -> None:
+    assert not vectors._unit([0.0, 0.0]).any()
+
+
+def test_a_model_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        async def aembed_query(self, _: str) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("agent.documents.embeddings.SECONDS", 0.01)
+    with pytest.raises(TimeoutError):
+        asyncio.run(Embedder("slow", Slow()).question("?"))  # type: ignore[arg-type]  # a stub

@@ -1,0 +1,169 @@
+"""Documents -> blocks under their headings, and why some cannot be read."""
+
+import pytest
+
+from agent.documents import pdf as pdf_module
+from agent.documents import reading
+from agent.documents.block import Block, Headings, Unreadable, clean, title_of
+from agent.documents.reading import is_document, read
+from tests.agent.documents.pdfs import locked, pdf
+
+MARKDOWN = """\
+---
+title: "The handbook"
+---
+Before.
+
+# One
+
+A *paragraph*,
+in two lines.
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+## Below
+
+- x
+- y
+
+Two
+===
+
+```sh
+# no heading
+```
+"""
+HTML = """\
+<!doctype html><title>Cats &amp; dogs</title><style>p{}</style>
+<script>if (a < b) alert("<p>no</p>")</script>
+<h1>Cats <b>purr</b></h1><p>One
+ two.<br>Three</p><template><p>hidden</p></template><svg/>
+<ul><li>x<li>y</ul></noscript><table><tr><td>1<td>2</table>
+<h2></h2><p>Under cats<h1>Dogs</h1>bark
+"""
+
+
+def blocks(name: str, text: str) -> list[tuple[tuple[str, ...], str]]:
+    return [(block.titles, block.text) for block in read(name, text.encode())]
+
+
+def test_markdown_keeps_its_source_under_its_headings() -> None:
+    assert blocks("a.md", MARKDOWN) == [
+        (("The handbook",), "Before."),
+        (("The handbook", "One"), "A *paragraph*,\nin two lines."),
+        (("The handbook", "One"), "| a | b |\n|---|---|\n| 1 | 2 |"),
+        (("The handbook", "One", "Below"), "- x\n- y"),
+        (("The handbook", "Two"), "```sh\n# no heading\n```"),
+    ]
+
+
+@pytest.mark.parametrize("front", ["---\n---\n", "---\nauthor: x\n---\n", ""])
+def test_markdown_without_a_title(front: str) -> None:
+    assert blocks("a.MARKDOWN", f"{front}Words.") == [((), "Words.")]
+
+
+def test_html_is_what_a_browser_shows() -> None:
+    title = "Cats & dogs"
+    assert blocks("a.html", HTML) == [
+        ((title, "Cats purr"), "One two.\nThree"),
+        ((title, "Cats purr"), "- x\n- y"),
+        ((title, "Cats purr"), "| 1 | 2"),
+        ((title, "Cats purr"), "Under cats"),
+        ((title, "Dogs"), "bark"),
+    ]
+
+
+def test_html_in_its_own_encoding() -> None:
+    page = '<meta charset="gb18030"><p>绿茶</p>'
+    assert read("a.htm", page.encode("gb18030")) == [Block((), "绿茶")]
+
+
+def test_text_in_paragraphs() -> None:
+    assert [text for _, text in blocks("a.txt", "One\r\ntwo.\r\n \r\n\nThree.")] == [
+        "One\ntwo.",
+        "Three.",
+    ]
+    assert read("a.txt", "Grüße".encode("utf-16")) == [Block((), "Grüße")]
+
+
+def test_pdf_by_pages() -> None:
+    assert read("a.pdf", pdf("Cats purr.", "Dogs bark.", title="Pets")) == [
+        Block(("Pets",), "Cats purr.", "page=1"),
+        Block(("Pets",), "Dogs bark.", "page=2"),
+    ]
+    assert read("a.pdf", locked(pdf("Open."), "")) == [Block((), "Open.", "page=1")]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.txt", b"\xff\xfe\x00", "is not UTF-8 text"),
+        ("a.txt", b"caf\xe9", "is not UTF-8 text"),
+        ("a.md", b"a\0b", "is not text"),
+        ("a.md", b" \n", "holds no text"),
+        ("a.html", b"<title>x</title><script>y</script>", "holds no text"),
+        ("a.html", b"caf\xe9", "is not UTF-8 text"),
+        ("a.html", b'<meta charset="utf-9"><p>caf\xe9', "is not UTF-8 text"),
+        ("a.pdf", b"%PDF-1.4 and then nothing", r"is broken \(PdfStreamError\)"),
+        ("a.pdf", b"", r"is broken \(EmptyFileError\)"),
+        ("a.pdf", locked(pdf("Secret."), "sesame"), "wants a password"),
+        ("a.pdf", pdf(""), "holds no text"),
+    ],
+)
+def test_what_cannot_be_read(name: str, data: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=f"^{reason}$"):
+        read(name, data)
+
+
+def test_what_would_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_CHARACTERS", 10)
+    with pytest.raises(Unreadable, match="holds more than 10 characters"):
+        read("a.txt", b"12345\n\n678901")
+    monkeypatch.setattr(pdf_module, "MAX_PAGES", 1)
+    with pytest.raises(Unreadable, match="has more than 1 pages"):
+        read("a.pdf", pdf("1", "2"))
+
+
+def test_out_of_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(_: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setitem(reading.READERS, ".txt", greedy)
+    with pytest.raises(Unreadable, match="takes too much memory to read"):
+        read("a.txt", b"x")
+
+
+def test_a_pdf_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pypdf", None)
+    with pytest.raises(Unreadable, match=r"wants the extra `lastword\[pdf\]`"):
+        read("a.pdf", pdf("x"))
+
+
+@pytest.mark.parametrize("deep", ["<div>" * 20_000, "<svg>" * 9 + "</svg>" * 9])
+def test_deep_html(deep: str) -> None:
+    assert blocks("a.html", f"{deep}<p>Here.") == [((), "Here.")]
+
+
+def test_deep_markdown() -> None:
+    assert "here" in "".join(text for _, text in blocks("a.md", "> " * 5000 + "here"))
+
+
+def test_what_is_a_document() -> None:
+    assert is_document("A.MD")
+    assert is_document("x.pdf")
+    assert not is_document("x.exe")
+    assert not is_document("README")
+
+
+def test_text_without_what_no_text_needs() -> None:
+    assert clean("a\x00\x1b[1m\u202eb\r\nc\rd\ud800") == "a[1mb\nc\nd?"
+    assert title_of("A\n title " + "x" * 200) == "A title " + "x" * 112
+
+
+def test_headings_that_skip_a_level() -> None:
+    headings = Headings()
+    for level, text in [(3, "deep"), (1, "top"), (3, "below"), (2, ""), (4, "last")]:
+        headings.enter(level, text)
+    assert headings.titles == ("top", "last")

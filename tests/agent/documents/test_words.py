@@ -1,0 +1,62 @@
+"""Terms: what a passage is found by, in any language."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.documents.words import MAX_TERMS, asked, folded, terms
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The CAFÉ's door", ["the", "cafe", "s", "door"]),
+        ("Straße Ａｌｐｈａ ﬁn", ["strasse", "alpha", "fin"]),
+        ("がく", ["が", "く", "がく"]),
+        ("大浴場", ["大", "浴", "場", "大浴", "浴場"]),
+        ("茶", ["茶"]),
+        ("iPhone用ケース", ["iphone", "用", "ケ", "ー", "ス", "用ケ", "ケー", "ース"]),
+        ("हिन्दी", ["हिन्दी"]),
+        ("snake_case 3.5", ["snake", "case", "3", "5"]),
+        ("", []),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert terms(text).words == words
+
+
+def test_a_word_is_known_by_its_beginning() -> None:
+    assert terms("Gewitter 雷雨 hut").stems == ["gewit", "hut"]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What is the price of a ticket?", ["price", "ticket"]),
+        ("Wie hoch sind die Gebühren?", ["hoch", "gebuhren"]),
+        ("本はどこですか", ["本は", "本"]),
+        ("茶", ["茶"]),
+        ("Who is who?", ["who", "is"]),  # nothing else is there
+        ("tea tea TEA", ["tea"]),
+        ("?!", []),
+    ],
+)
+def test_a_question_is_asked_by_what_tells(question: str, words: list[str]) -> None:
+    assert asked(question).words == words
+
+
+def test_a_question_has_so_many_terms_at_most() -> None:
+    words, stems = asked(" ".join(f"w{n}" for n in range(500)))
+    assert len(words) == MAX_TERMS >= len(stems)
+
+
+@settings(max_examples=50)
+@given(st.text())
+def test_terms_hold_no_syntax(text: str) -> None:
+    for term in (*asked(text).words, *asked(text).stems, *terms(text).words):
+        assert '"' not in term
+        assert not any(sign.isspace() for sign in term)
+
+
+def test_folding_twice_is_folding_once() -> None:
+    assert folded(folded("Ñandú ẞ Й")) == folded("Ñandú ẞ Й")

@@ -1,0 +1,549 @@
+"""The chat page in a real browser, as people use it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.replies import Gate, Reply, Stall, Status, Token, blob, final
+from tests.serving import Lastword, wait_for
+from tests.upstream import Upstream
+from tests.web.page import SHIFT, Chat
+from tests.wire.helpers import get, spoken
+from tests.wire.proxy import Proxy
+
+WORDS = ["One ", "two ", "**three", "** four."]
+
+
+def gated(model: Upstream, *pieces: str) -> Reply:
+    """An answer that waits before each of its pieces."""
+    reply = model.script(Reply(tokens=spoken(*pieces), gate=Gate()))
+    assert reply.gate
+    reply.gate.release()  # what comes before the answer
+    return reply
+
+
+def stalled(model: Upstream, *pieces: str, after: int = 1) -> Stall:
+    return model.script(Stall(tokens=spoken(*pieces), after=after + 1))
+
+
+def heard(model: Upstream) -> list[str]:
+    """The conversation that the model was told last."""
+    messages = model.requests[-1].body["messages"]
+    return [message["content"] for message in messages if message["role"] != "system"]
+
+
+# Asking
+
+
+def test_tokens_come_one_by_one_and_nothing_moves(chat: Chat, model: Upstream):
+    gate = Gate(1)
+    model.script(Reply(tokens=spoken(*WORDS), gate=gate))
+    chat.ask("Count")
+    where = "[...document.querySelectorAll('.question, .text > p')].map((e) => e.offsetTop).join()"
+    places = set()
+    for n, shown in enumerate(["One", "One two", "One two three", "One two three four."]):
+        gate.release(1)
+        chat.wait(f"document.querySelector('.turn > .text')?.innerText.trim() === {shown!r}")
+        places.add(
+            (chat.evaluate(where), chat.evaluate("document.getElementById('log').scrollTop"))
+        )
+        assert chat.text("#send") == "Stop", n
+    assert len(places) == 1
+    assert chat.texts(".text strong") == ["three"]
+    gate.release()
+    chat.wait_until_idle()
+    assert "first words after" in chat.text(".timing")
+    assert chat.evaluate("document.title") == "Count – Lastword"
+
+
+def test_a_tools_call_is_a_step_that_opens(chat: Chat, model: Upstream):
+    model.script(Reply(tokens=[blob("calculator", "6*7")]))
+    model.script(Reply(tokens=[blob("calculator", "6/")]))
+    chat.ask("What is 6 times 7?")
+    chat.wait_until_idle()
+    right, wrong = chat.texts(".step")
+    assert right == "calculator 6*7 → 42"
+    assert "Result" not in right
+    chat.click(".step summary", "42")
+    assert chat.texts(".step[open] dd") == ["6*7", "42"]
+    assert wrong.startswith("calculator 6/ → ")
+    assert chat.answer == "Hello there."
+
+
+def test_stop_keeps_what_came(chat: Chat, model: Upstream, shared: Lastword):
+    stalled(model, "This much", " and no more")
+    chat.ask("Talk")
+    chat.wait_for_text(".text", "This much")
+    chat.click("#send")
+    chat.wait_until_idle()
+    assert (chat.answer, chat.text(".note")) == ("This much", "Stopped.")
+    shared.wait_until_idle()
+    assert model.cancelled == 1
+    chat.reload()
+    assert (chat.answer, chat.text(".note")) == ("This much", "Stopped.")
+    chat.ask("Go on")
+    chat.wait_until_idle()
+    assert "This much" in heard(model)[1], "and the agent remembers it"
+
+
+def test_answer_again_and_edit_go_back_in_the_conversation(chat: Chat, model: Upstream):
+    for text in ("first", "second", "third"):
+        chat.ask(text)
+        chat.wait_until_idle()
+    model.script(Reply(tokens=[final("Another.")]))
+    chat.click(".bar button", "Answer again")
+    chat.wait_for_text(".text", "Another.")
+    assert [len(heard(model)), "third" in heard(model)[-1]] == [5, True]
+    chat.click(".turn:nth-child(2) .asked button", "Edit")
+    chat.page.call("Input.insertText", text=" (edited)")
+    chat.press("Enter")
+    chat.wait_until_idle()
+    assert chat.texts(".question") == ["first", "second (edited)"]
+    assert ["second (edited)" in heard(model)[-1], len(heard(model))] == [True, 3]
+    chat.ask("fourth")
+    chat.wait_until_idle()
+    assert len(heard(model)) == 5, "the server forgot what was replaced"
+    chat.click(".asked button", "Edit")
+    chat.press("Escape")
+    assert chat.texts(".question")[-1] == "fourth"
+    chat.reload()
+    assert chat.texts(".question") == ["first", "second (edited)", "fourth"]
+
+
+def test_an_edit_while_it_is_being_answered(chat: Chat, model: Upstream):
+    stalled(model, "Never", " seen")
+    chat.ask("wrng")
+    chat.wait_for_text(".text", "Never")
+    chat.click(".asked button", "Edit")
+    chat.evaluate("document.querySelector('.edit textarea').value = 'right'")
+    chat.click(".edit button", "Ask again")
+    chat.wait_for_text(".text", "Hello there.")
+    chat.wait_until_idle()
+    assert chat.texts(".question") == ["right"]
+    assert model.cancelled == 1
+
+
+def test_raw_text_and_copies(chat: Chat, model: Upstream):
+    text = "# Title\n\n```py\nprint()\n```\n\n* **a** [b](javascript:c)"
+    model.script(Reply(tokens=spoken(text)))
+    chat.ask("Markdown")
+    chat.wait_until_idle()
+    assert chat.texts(".text h3, .text strong, .text pre") == ["Title", "print()", "a"]
+    chat.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    chat.click(".turn > .bar button", "Copy")
+    chat.wait_for_text(".turn > .bar", "Copied")
+    assert chat.evaluate("copied") == text
+    chat.click(".code button", "Copy")
+    assert chat.evaluate("copied") == "print()"
+    chat.click(".bar button", "Raw")
+    assert (chat.texts(".raw"), chat.texts(".turn > .text")) == ([text], [])
+    chat.click(".bar button", "Raw")
+    assert (chat.texts(".raw"), len(chat.texts(".turn > .text"))) == ([], 1)
+
+
+def test_thoughts_only_if_asked_for(chat: Chat, model: Upstream):
+    thinking: list[Token] = [{"reasoning_content": "Hm, "}, {"reasoning_content": "yes."}]
+    model.default = lambda _: Reply(tokens=[*thinking, final("So it is.")])
+    chat.ask("Is it?")
+    chat.wait_until_idle()
+    assert chat.texts(".thoughts") == []
+    chat.click("#options label", "thoughts")
+    chat.ask("Is it?")
+    chat.wait_until_idle()
+    assert chat.texts(".thoughts") == ["Thoughts"]
+    chat.click(".thoughts summary")
+    assert chat.texts(".thoughts p") == ["Hm, yes."]
+    assert chat.answer == "So it is."
+
+
+def test_without_streaming_there_is_nothing_to_see(chat: Chat, model: Upstream):
+    reply = model.script(Reply(tokens=spoken(*WORDS), gate=Gate(2)))
+    assert reply.gate
+    chat.click("#options label", "Without streaming")
+    chat.ask("Count")
+    chat.wait_for_text(".note", "Waiting for the whole answer")
+    assert chat.answer == ""
+    reply.gate.release()
+    chat.wait_until_idle()
+    assert chat.answer == "One two three four."
+    assert "without streaming" in chat.text(".timing")
+    stalled(model, "a", "b")
+    chat.ask("Again")
+    chat.wait("document.getElementById('send').textContent === 'Stop'")
+    model.wait_for(lambda: model.open)
+    chat.press("Escape")
+    chat.wait_until_idle()
+    assert chat.texts(".note")[1].startswith("Stopped.")
+    model.wait_for(lambda: model.cancelled)
+
+
+# What may go wrong
+
+
+def test_reloaded_in_mid_answer_it_goes_on(shared: Lastword, model: Upstream, somebody):
+    """Also where the network cuts, again and again."""
+    pieces = [f"w{n} " for n in range(200)]
+    reply = model.script(Reply(tokens=spoken(*pieces), gate=Gate(101)))
+    assert reply.gate
+    with Proxy(shared.url, [400, 700, 1000, 500]) as proxy:
+        chat = somebody(proxy)
+        chat.ask("Count")
+        chat.wait_for_text(".text", "w9 ")
+        chat.reload()
+        chat.wait_for_text(".text", "w99")
+        chat.wait("!document.querySelector('.note').textContent")
+        reply.gate.release()
+        chat.wait_until_idle()
+        assert chat.answer == "".join(pieces).strip()
+        assert len(proxy.heads) >= 3
+    assert len(model.requests) == 1
+
+
+def test_what_goes_wrong_is_said_in_words_and_tried_again(chat: Chat, model: Upstream):
+    model.script(Status(400))
+    chat.ask("First")
+    chat.wait_until_idle()
+    assert chat.text(".note.failed").startswith("The model's server rejected the request.")
+    chat.click(".note button", "Try again")
+    chat.wait_for_text(".text", "Hello there.")
+    chat.wait_until_idle()
+    assert len(chat.texts(".turn")) == 1
+    chat.network(there=False)
+    chat.ask("Second")
+    chat.wait_until_idle()
+    assert chat.text(".note.failed").startswith("The server cannot be reached.")
+    chat.network(there=True)
+    chat.click(".note button", "Try again")
+    chat.wait("document.querySelectorAll('.turn > .text > p').length === 2")
+    chat.wait_until_idle()
+    assert chat.texts(".turn > .text") == ["Hello there."] * 2
+    assert len(heard(model)) == 3
+
+
+def test_a_page_left_before_the_server_had_the_question(chat: Chat, model: Upstream):
+    """And an answer that did not stream is lost with its page."""
+    stalled(model, "never")
+    chat.click("#options label", "Without streaming")
+    chat.ask("Too soon")
+    model.wait_for(lambda: model.open)
+    chat.reload()
+    assert chat.text(".note.failed").startswith("The page was left before")
+    chat.click(".note button", "Try again")
+    chat.wait_until_idle()
+    assert chat.answer == "Hello there."
+
+
+def test_a_run_that_the_server_has_lost(chat: Chat, model: Upstream):
+    """As one without Redis that was started again."""
+    stalled(model, "This much", "more")
+    chat.ask("Talk")
+    chat.wait_for_text(".text", "This much")
+    chat.evaluate(
+        "addEventListener('pagehide', () => { for (const key of Object.keys(localStorage))"
+        " localStorage[key] = localStorage[key].replace(/runId.../, 'runId\":\"x') })"
+    )
+    chat.reload()
+    chat.wait_until_idle()
+    assert chat.text(".note").startswith("The server no longer has this answer")
+    assert chat.answer == "This much"
+
+
+# Keys
+
+
+def test_a_key_is_asked_for_and_kept_for_the_tab(
+    serve: Callable[..., Lastword], somebody: Callable[..., Chat]
+):
+    chat = somebody(serve(api_keys="sk-anne"))
+    chat.wait("document.getElementById('key').open")
+    chat.type("sk-bob")
+    chat.press("Enter")
+    chat.ask("hi")
+    chat.wait_for_text("#wrong", "That key was not accepted.")
+    chat.type("sk-anne")
+    chat.press("Enter")
+    chat.wait_until_idle()
+    assert chat.answer == "Hello there."
+    assert "sk-" not in chat.evaluate("JSON.stringify(localStorage)")
+    chat.reload()
+    chat.ask("again")
+    chat.wait_until_idle()
+    assert chat.texts(".turn > .text") == ["Hello there."] * 2
+    other = Chat(chat.page.another(), chat.url)
+    other.visit()
+    other.wait("document.getElementById('key').open")
+    other.press("Escape")
+    other.ask("hi")
+    other.wait("document.getElementById('key').open")
+    other.click("#key button", "Not now")
+    other.wait_until_idle()
+    assert other.text(".note").startswith("Without its key this server does not answer.")
+
+
+# Several conversations, several tabs
+
+
+def test_conversations_are_kept_and_forgotten(chat: Chat, model: Upstream, shared: Lastword):
+    chat.ask("First things")
+    chat.wait_until_idle()
+    chat.click("#new")
+    assert chat.texts(".turn") == []
+    half = stalled(model, "Half", " and half")
+    chat.ask("Second things")
+    chat.wait_for_text(".text", "Half")
+    assert chat.texts("#list a") == ["Second things", "First things"]
+    chat.click("#list a", "First")
+    chat.wait("document.querySelector('.question').textContent === 'First things'")
+    assert chat.text("#send") == "Ask"
+    assert half.gate
+    half.gate.release()
+    shared.wait_until_idle()
+    chat.reload()
+    assert chat.texts(".question") == ["First things"]
+    chat.evaluate("history.back()")
+    chat.wait("document.querySelector('.question').textContent === 'Second things'")
+    chat.wait_for_text(".text", "Half and half")
+    thread = chat.evaluate("location.hash.slice(1)")
+    assert get(shared, f"/threads/{thread}").ok
+    for _ in range(2):  # it asks once more
+        chat.click("li:first-child .delete")
+    assert chat.texts("#list a") == ["First things"]
+    wait_for(lambda: get(shared, f"/threads/{thread}").status_code == 404)
+    assert chat.texts(".turn") == []
+
+
+def test_two_tabs_show_the_same_and_do_not_mix(chat: Chat, model: Upstream):
+    other = Chat(chat.page.another(), chat.url)
+    other.visit()
+    reply = stalled(model, "Half", " and half")
+    chat.ask("Together")
+    chat.wait_for_text(".text", "Half")
+    other.wait("document.querySelector('#list a')")
+    other.click("#list a", "Together")
+    other.wait_for_text(".text", "Half")
+    assert other.text("#send") == "Stop"
+    assert reply.gate
+    reply.gate.release()
+    for tab in (chat, other):
+        tab.wait_until_idle()
+        assert tab.texts(".turn > .text") == ["Half and half"]
+    other.ask("More")
+    other.wait_until_idle()
+    chat.wait("document.querySelectorAll('.turn').length === 2")
+    chat.wait_until_idle()
+    chat.wait("document.querySelectorAll('.turn > .text')[1].textContent === 'Hello there.'")
+    first, second = stalled(model, "Mine", "!"), None
+    chat.click("#new")
+    chat.ask("Alone")
+    chat.wait_for_text(".text", "Mine")
+    second = stalled(model, "Yours", "!")
+    other.click("#new")
+    other.ask("Alone, too")
+    other.wait_for_text(".text", "Yours")
+    for reply in (first, second):
+        assert reply.gate
+        reply.gate.release()
+    for tab, text in ((chat, "Mine!"), (other, "Yours!")):
+        tab.wait_until_idle()
+        assert tab.texts(".turn > .text") == [text]
+    assert len(model.requests) == 4
+
+
+# For everybody
+
+
+def test_the_offline_model_says_what_it_is(
+    serve: Callable[..., Lastword], chat: Chat, somebody: Callable[..., Chat]
+):
+    assert chat.texts("#sign") == []
+    offline = somebody(serve(model="offline"))
+    assert offline.texts("#sign") == ["Offline model"]
+    offline.click("#sign")
+    assert "OPENAI_BASE_URL=" in offline.text("#offline")
+    offline.press("Escape")
+    examples = offline.texts("#examples button")
+    for n, example in enumerate(examples):
+        offline.click("#examples button", example) if n == 0 else offline.ask(example)
+        offline.wait_until_idle()
+    answers = offline.texts(".turn > .text")
+    assert len(answers) == len(examples) == 3
+    assert "8.426149773176359" in answers[0]
+    assert all(answers)
+
+
+def test_by_the_keyboard_alone(chat: Chat, model: Upstream):
+    assert chat.focused == "Your question"
+    chat.type("two")
+    chat.press("Enter", SHIFT)
+    chat.type("lines")
+    model.script(Reply(tokens=[blob("calculator", "6*7")]))
+    stalled(model, "Half", "!")
+    chat.press("Enter")
+    chat.wait_for_text(".text", "Half")
+    assert chat.evaluate("document.querySelector('.question').textContent") == "two\nlines"
+    chat.press("Escape")
+    chat.wait_until_idle()
+    chat.evaluate("document.querySelector('.skip').focus()")
+    seen = [chat.focused]
+    while "Ask" not in seen:
+        chat.press("Tab")
+        seen.append(chat.focused)
+        visible = "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        assert chat.evaluate(visible), seen
+        if "calculator" in seen[-1]:
+            chat.press("Enter")
+            assert chat.texts(".step[open] dd") == ["6*7", "42"]
+    order = [
+        "Skip to the question",
+        "New conversation",
+        "two\nlines",
+        "Edit",
+        "calculator 6*7 → 42",
+    ]
+    order += ["Copy", "Raw", "Answer again", "Your question", "Ask"]
+    assert [name for name in seen if name in order] == order
+    chat.press("Enter")
+    assert chat.texts(".turn") == chat.texts(".turn")[:1], "nothing was asked"
+
+
+def test_who_listens_hears_each_block_once(chat: Chat, model: Upstream):
+    reply = stalled(model, "One.\n\nTwo", ".\n\nThree.")
+    chat.ask("Tell")
+    told = "[...document.querySelectorAll('#told p')].map((p) => p.textContent)"
+    chat.wait(f"{told}.length === 2")
+    assert chat.evaluate(told) == ["Answering", "One."]
+    assert reply.gate
+    reply.gate.release()
+    chat.wait_until_idle()
+    chat.wait(f"{told}.length === 5")
+    assert chat.evaluate(told)[2:] == ["Two.", "Three.", "End of the answer"]
+
+
+def test_on_a_phone(chat: Chat, model: Upstream):
+    chat.size(360, 640, mobile=True)
+    model.script(
+        Reply(
+            tokens=spoken(f"{'long' * 100}\n\n```\n{'x' * 300}\n```\n\n|{'a|' * 30}\n|{'-|' * 30}")
+        )
+    )
+    chat.ask("wide " * 30)
+    chat.wait_until_idle()
+    assert chat.evaluate("document.documentElement.scrollWidth") == 360
+    assert chat.evaluate("document.getElementById('turns').scrollWidth") <= 360
+    wait_for(lambda: not chat.texts("#new"))
+    chat.click("#menu")
+    wait_for(lambda: chat.texts("#new"))
+    assert chat.focused == "New conversation"
+    chat.press("Escape")
+    assert chat.focused == "Conversations"
+    wait_for(lambda: not chat.texts("#new"))
+
+
+RICH = """# T
+
+**a** `b` [c](https://d.e) [1]
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+- x
+  1. y
+
+> q
+
+```py
+z
+```
+
+\\[x^2\\]"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(scheme: str, axe: str, chat: Chat, model: Upstream):
+    def check(state: str) -> None:
+        chat.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
+        found = chat.evaluate("axe.run().then(({violations}) => violations)")
+        assert [[v["id"], [n["html"] for n in v["nodes"]]] for v in found] == [], state
+
+    chat.scheme(scheme)
+    chat.evaluate(axe)
+    check("empty")
+    model.script(Reply(tokens=[blob("calculator", "6*7")]))
+    model.script(Reply(tokens=spoken(RICH)))
+    chat.ask("Everything")
+    chat.wait_until_idle()
+    chat.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    check("rich")
+    chat.click(".bar button", "Raw")
+    model.script(Status(400))
+    chat.ask("Fail")
+    chat.wait_until_idle()
+    chat.click(".asked button", "Edit")
+    check("raw, failed, edited")
+    for dialog in ("offline", "key"):
+        chat.evaluate(f"document.getElementById('{dialog}').showModal()")
+        check(dialog)
+        chat.evaluate(f"document.getElementById('{dialog}').close()")
+    chat.size(360, 640, mobile=True)
+    chat.click("#menu")
+    check("menu")
+
+
+# Small and fast
+
+
+def test_it_weighs_little_and_loads_nothing_from_elsewhere(chat: Chat):
+    chat.visit()
+    sizes = {
+        event["requestId"]: event["encodedDataLength"]
+        for event in chat.page.told("Network.loadingFinished")
+    }
+    asked = chat.page.told("Network.requestWillBeSent")
+    urls = {event["request"]["url"] for event in asked}
+    assert {url for url in urls if not url.startswith((chat.url, "data:", "about:"))} == set()
+    loaded = [event["requestId"] for event in asked if "/web/" in event["request"]["url"]]
+    assert len(loaded) > 10
+    assert sum(sizes.values()) < 2 * 60_000, "both visits"
+
+
+def test_five_thousand_tokens_never_hold_the_page_up(chat: Chat, model: Upstream):
+    """No task of it takes 50 ms of the processor: time on a clock would count others' work."""
+    part = [*["word "] * 20, "**bold** ", "`code`\n- ", "item\n\n", "| a | b |\n|---|---|\n"]
+    pieces = [*part * 200, "\n```\n", *["a line\n"] * 200, "```\n\nend."]
+    assert len(pieces) >= 5000
+    # Slow enough for many frames, each with a few tokens.
+    model.script(Reply(tokens=spoken(*pieces), delay=0.0002))
+    chat.page.call("Tracing.start", traceConfig={"includedCategories": ["devtools.timeline"]})
+    chat.ask("At length")
+    chat.wait_for_text(".text", "end.")
+    chat.page.call("Tracing.end")
+    chat.wait_for_event("Tracing.tracingComplete")
+    traced = [event for told in chat.page.told("Tracing.dataCollected") for event in told["value"]]
+    frames = [event for event in traced if event["name"] == "FireAnimationFrame"]
+    script = [event.get("tdur", 0) / 1000 for event in traced if event["name"] == "FunctionCall"]
+    assert len(frames) > 50
+    assert 0 < max(script) < 50
+
+
+def test_both_modules_in_somebodys_own_page(chat: Chat, model: Upstream):
+    model.default = lambda _: Reply(tokens=spoken("Grüße ", "🤙"))
+    said = """(async () => {
+      const { createChatCompletion } = await import("/web/openai.js");
+      const { Answer, ask } = await import("/web/lastword.js");
+      const body = { model: "openai:test", messages: [{ role: "user", content: "hi" }] };
+      let text = "";
+      for await (const chunk of createChatCompletion(body, { url: "/v1" }))
+        text += chunk.choices[0]?.delta.content ?? "";
+      const answer = new Answer();
+      for await (const event of ask({ text: "hi" })) answer.read(event);
+      return [text, answer.text];
+    })()"""
+    assert chat.evaluate(said) == ["Grüße 🤙"] * 2
+
+
+def test_the_input_needs_no_script_to_be_there(chat: Chat):
+    chat.page.call("Emulation.setScriptExecutionDisabled", value=True)
+    chat.page.call("Page.navigate", url=chat.url + "/?plain")
+    chat.wait("location.search === '?plain' && document.readyState === 'complete'")
+    assert chat.evaluate("document.getElementById('text').checkVisibility()")

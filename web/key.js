@@ -1,0 +1,27 @@
+// The server's key, kept for this tab.
+
+const dialog = document.getElementById("key");
+const secret = document.getElementById("secret");
+const wrong = document.getElementById("wrong");
+let asking = null;
+
+/** The key there is, or none; called with whether that one was wrong, it asks for another. */
+export function key(isWrong) {
+  if (isWrong === undefined) return sessionStorage.getItem("key") ?? undefined;
+  asking ??= another(isWrong).finally(() => (asking = null)); // once, whoever needs it
+  return asking;
+}
+
+async function another(isWrong) {
+  sessionStorage.removeItem("key");
+  wrong.hidden = !isWrong;
+  secret.value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  const given = secret.value.trim();
+  secret.value = "";
+  if (dialog.returnValue !== "use" || !given) return undefined;
+  sessionStorage.setItem("key", given);
+  return given;
+}
