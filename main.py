@@ -16,8 +16,9 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib import import_module
+from itertools import chain, repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
@@ -248,7 +249,7 @@ def build_app(settings: Settings, made: Made | None = None, workers: int = 1) ->
         if settings.grpc_port is not None:
             opening = with_grpc(settings, access, opening, app, shared=workers > 1)
         async with opening as opened:
-            with on_signal(opened.shut_down):
+            with on_signal(opened.shut_down, opened.end_all):
                 yield opened
 
     let_streams_be_cut()
@@ -332,8 +333,9 @@ async def work(settings: Settings) -> int:
     async with open_runner(settings, make(settings), queued=True) as runner:
         if runner.queue is None:
             raise BadSetting(NO_QUEUE)
+        calls = chain([stopping.set], repeat(runner.end_all))
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, lambda: next(calls)())
         print("Waiting for runs.", flush=True)  # noqa: T201  for whoever started it
         await worker.work(runner, runner.queue, settings.max_runs, stopping)
     return 0
@@ -455,5 +457,16 @@ def __getattr__(name: str) -> FastAPI:
     raise AttributeError(name)
 
 
+def run() -> NoReturn:
+    """The command line, as a process: it ends when all is closed.
+
+    A tool that is no async code may still be busy in its thread, and Python would wait for it.
+    """
+    status = cli()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(cli())
+    run()

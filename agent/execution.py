@@ -24,6 +24,7 @@ from callbacks.handler import QUEUE_SIZE, FinalAnswerHandler, drain
 from stream.errors import (
     Internal,
     LastwordError,
+    ProducerLost,
     RunTimeout,
     ServerShutdown,
     StorageLost,
@@ -58,7 +59,7 @@ class Execution:
         run: Run,
         request: RunRequest,
         parts: Parts,
-        on_release: Callable[[Run, RunEnded], None],
+        on_release: Callable[["Execution", RunEnded], None],
     ) -> None:
         """`on_release` is called when the run is decided, just before its end can be read."""
         self.run = run
@@ -97,12 +98,14 @@ class Execution:
         self._answering = asyncio.current_task()
         handler = FinalAnswerHandler(self._queue, self._grammar())
         self.end = await self._outcome(handler)
+        while self._answering and self._answering.cancelling():
+            self._answering.uncancel()  # what follows must be done all the same
         cancelled = isinstance(self.end, RunCancelled)
         if not isinstance(self.end, RunCompleted):
             await handler.stop(keep=cancelled)
         if isinstance(self.end, RunCompleted) or (cancelled and handler.answer):
             self.end = await self._remember(handler.answer, self.end)
-        self._on_release(self.run, self.end)
+        self._on_release(self, self.end)
         await self._queue.put(self.end)
 
     async def _outcome(self, handler: FinalAnswerHandler) -> RunEnded:
@@ -171,10 +174,16 @@ class Execution:
         given = self._request.history
         before = None if given is None else exchanges(given)
         try:
+            await self._check_lease()
             await self._parts.memory.add(self.run.principal, self.run.thread_id, exchange, before)
         except Exception as error:  # noqa: BLE001  else the run would never say its end
             return report(self.run, error).as_event()
         return end
+
+    async def _check_lease(self) -> None:
+        """Raises `ProducerLost`: another process has the run by now, and perhaps its thread."""
+        if not await self._parts.log.holds(self.run.id):
+            raise ProducerLost
 
     async def _keep(self) -> None:
         """Drain the queue into the log, in batches, up to the end."""

@@ -83,10 +83,7 @@ class Runner:
 
     async def aclose(self) -> None:
         """End all runs, and wait until their readers can know."""
-        self._closing = True
-        if self._deadline:
-            self._deadline.cancel()
-        self._end_all()
+        self.end_all()
         await self._tasks.__aexit__(None, None, None)
 
     def shut_down(self) -> None:
@@ -96,20 +93,23 @@ class Runner:
         self._closing = True
         if self._policy.drain:
             loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(self._policy.drain, self._end_all)
+            self._deadline = loop.call_later(self._policy.drain, self.end_all)
         else:
-            self._end_all()
+            self.end_all()
 
     async def drained(self) -> None:
         """Wait for the runs in progress."""
         for execution in list(self._executions.values()):
             await execution.ended.wait()
 
-    def _end_all(self) -> None:
+    def end_all(self) -> None:
         """What runs here fails with `server_shutdown`, or goes back to the queue.
 
         Who follows a run of another process is told to go on elsewhere.
         """
+        self._closing = True
+        if self._deadline:
+            self._deadline.cancel()
         for execution in list(self._threads.values()):
             if self.queue:
                 self._spawn(self._give_back(self.queue, execution))
@@ -157,31 +157,55 @@ class Runner:
             raise Busy(retry_after=1)
         model = request.settings.model or self._policy.model
         run = Run(secrets.token_hex(16), thread[1], principal, request.text, model)
+        # Whoever asks may leave in the middle. What was begun must not be left half done.
         if self.queue:
-            await self._leave_to_workers(self.queue, run, request)
+            await self._to_its_end(self._leave_to_workers(self.queue, run, request))
         else:
-            await self._perform(run, request)
+            execution = Execution(run, request, self._parts, self._release)
+            self._threads[thread] = execution  # before the first await: the place is taken
+            await self._to_its_end(self._perform(execution, request))
         return run
+
+    async def _to_its_end(self, work: Coroutine[None, None, None]) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def carry_out() -> None:
+            error: Exception | None = None
+            try:
+                await work
+            except Exception as raised:  # noqa: BLE001  it is whoever waits who must know
+                error = raised
+            if done.done():
+                return  # they have left
+            if error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        self._spawn(carry_out())
+        await done
 
     async def _leave_to_workers(self, queue: RunQueue, run: Run, request: RunRequest) -> None:
         await self._open(run, request.on_conflict)
         await queue.put(Job(run, dump_request(request)))
-        self._expect_readers(run.id, request)
+        if self._patience(request) != "continue":  # else there is nothing to do when they leave
+            self._expect_readers(run.id, request)
 
-    async def _perform(self, run: Run, request: RunRequest) -> None:
-        execution = Execution(run, request, self._parts, self._release)
-        thread = (run.principal, run.thread_id)
-        self._threads[thread] = execution  # before the first await: the place is taken
+    async def _perform(self, execution: Execution, request: RunRequest) -> None:
+        run = execution.run
         try:
             await self._open(run, request.on_conflict)
         except BaseException:
-            del self._threads[thread]
+            del self._threads[run.principal, run.thread_id]
             execution.ended.set()  # somebody may be waiting for the thread
             raise
         self._begin(execution, request)
 
-    def take_on(self, job: Job) -> Execution:
+    async def take_on(self, job: Job) -> Execution:
         """Perform a run that came from the queue. Raises `StorageLost` if it cannot be read."""
+        if lost := self._executions.get(job.run.id):  # by this very process, and now it is back
+            lost.let_go()
+            await lost.ended.wait()
         request = load_request(job.order)
         execution = Execution(job.run, request, self._parts, self._release)
         self._threads[job.run.principal, job.run.thread_id] = execution
@@ -197,7 +221,8 @@ class Runner:
 
     async def _until_ended(self, execution: Execution) -> None:
         await execution.ended.wait()
-        del self._executions[execution.run.id]
+        if self._executions.get(execution.run.id) is execution:
+            del self._executions[execution.run.id]
 
     def _checked(self, request: RunRequest) -> RunRequest:
         settings = request.settings.only(self._parts.takes)
@@ -209,10 +234,12 @@ class Runner:
         return replace(request, settings=settings)
 
     def _expect_readers(self, run_id: str, request: RunRequest) -> None:
-        asked = request.on_disconnect
-        policy = self._policy.on_disconnect if asked is None else asked
         abandon = partial(self._spawn_abandon, run_id)
-        self._audiences[run_id] = Audience(policy, abandon)
+        self._audiences[run_id] = Audience(self._patience(request), abandon)
+
+    def _patience(self, request: RunRequest) -> OnDisconnect:
+        asked = request.on_disconnect
+        return self._policy.on_disconnect if asked is None else asked
 
     async def _abandon(self, run_id: str) -> None:
         """The last reader here has left. There may be others in other processes."""
@@ -353,8 +380,11 @@ class Runner:
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.create_task(work)
 
-    def _release(self, run: Run, end: RunEnded) -> None:
+    def _release(self, execution: Execution, end: RunEnded) -> None:
         """The run no longer counts: its thread is free before anyone can read its end."""
-        del self._threads[run.principal, run.thread_id]
-        self._forget_readers(run.id)
+        run = execution.run
+        if self._threads.get((run.principal, run.thread_id)) is execution:
+            del self._threads[run.principal, run.thread_id]
+        if self._executions.get(run.id) is execution:
+            self._forget_readers(run.id)
         self.metrics.ended(end)

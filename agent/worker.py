@@ -28,10 +28,10 @@ async def _take(runner: Runner, queue: RunQueue, most: int) -> None:
             await places.acquire()
             job = await queue.take()
             try:
-                execution = runner.take_on(job)
+                execution = await runner.take_on(job)
             except StorageLost:  # it was written by a version that knows more: let another try
                 logger.warning("run %s cannot be read", job.run.id)
-                await queue.give_back(job.run.id)
+                await queue.give_back(job.run.id, failed=True)
                 places.release()
                 continue
             tasks.create_task(_free_when_ended(places, execution))

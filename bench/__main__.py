@@ -2,7 +2,8 @@
 
 `scripts/bench wires` asks one Lastword on every wire. `scripts/bench fidelity` measures no speed,
 but who shows exactly the answer; `scripts/bench soak`, whether anything is lost between two
-processes; `scripts/bench readers`, what many readers, and those who stop reading, cost one server.
+processes; `scripts/bench readers`, what many readers, and those who stop reading, cost one server;
+`scripts/bench retrieval`, whether what answers a question is found, and the cost of an index.
 """
 
 import argparse
@@ -20,7 +21,7 @@ MODES: dict[str, Callable[[speed.Bench, argparse.Namespace], report.Table]] = {
     "paced": speed.paced,
     "first": speed.first,
 }
-OTHERS = ["wires", "soak", "readers", "fidelity"]
+OTHERS = ["wires", "soak", "readers", "fidelity", "retrieval"]
 QUICK = {"clients": 4, "tokens": 100, "streams": 10, "seconds": 1, "requests": 3, "rounds": 1}
 
 
@@ -54,6 +55,16 @@ def fidelity(options: argparse.Namespace, command: str) -> None:
         page.write(found, command)
 
 
+def retrieved(options: argparse.Namespace, command: str) -> None:
+    """What is found, and what an index costs."""
+    from bench.retrieval import retrieval  # imports a library that the others do without
+
+    for name, table in retrieval(options):
+        report.show(table)
+        if not options.quick:
+            report.write(name, table, command)
+
+
 def beside_tests(options: argparse.Namespace) -> report.Table:
     """What imports the tests' model, which the others do without."""
     if options.mode == "soak":
@@ -72,6 +83,9 @@ def main() -> None:
     command = shlex.join(["scripts/bench", *sys.argv[1:]])
     if options.mode == "fidelity":
         fidelity(options, command)
+        return
+    if options.mode == "retrieval":
+        retrieved(options, command)
         return
     if options.mode in {"soak", "readers"}:
         table = beside_tests(options)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,8 @@ from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, load_run
-from stream.errors import LastwordError, ProducerLost, StorageLost
-from stream.events import RunStarted
+from stream.errors import ProducerLost, StorageLost
+from stream.events import RunEnded, RunStarted
 from stream.log import OnStop, Run
 from stream.redis_scripts import Keys
 
@@ -31,12 +32,12 @@ class Held:
 
 
 class Leases:
-    """Those of this process. `run` is a task: it renews them, and ends the runs of the dead."""
+    """Those of this process, renewed; and the runs of the dead, ended or begun anew."""
 
     def __init__(self, redis: Redis, keys: Keys, ttl: int, milliseconds: int) -> None:
         self.milliseconds = milliseconds
         self.on_stop: OnStop | None = None
-        self.revive: Callable[[Run], Awaitable[LastwordError | None]] = _never
+        self.revive: Callable[[Run], Awaitable[RunEnded | None]] = _never
         self._redis = redis
         self._keys = keys
         self._ttl = ttl
@@ -52,54 +53,75 @@ class Leases:
     def held(self, run_id: str) -> Held | None:
         return self._held.get(run_id)
 
-    def drop(self, run_id: str) -> None:
-        self._held.pop(run_id, None)
+    def drop(self, held: Held) -> None:
+        """The same run may be held anew by then."""
+        if self._held.get(held.run.id) is held:
+            del self._held[held.run.id]
 
     def stop(self, run_id: str) -> None:
         """Somebody asks for it, perhaps from another process."""
         if run_id in self._held and self.on_stop:
             self.on_stop(run_id, None)
 
-    async def run(self) -> None:
+    async def renew(self) -> None:
+        """A task. It waits for nothing else, however much there is to bury."""
         while True:
-            try:
+            with suppress(RedisError):  # what was not renewed in time is lost, and then says so
                 await self._keep()
+            await asyncio.sleep(self.milliseconds / 5000)
+
+    async def bury(self) -> None:
+        """A task. Every process tries; the scripts let one do it."""
+        while True:
+            with suppress(RedisError):
                 await self._bury()
-            except (RedisError, LastwordError):
-                pass  # what was not renewed in time is lost, and then says so
             await asyncio.sleep(self.milliseconds / 5000)
 
     async def _keep(self) -> None:
-        for run_id, held in list(self._held.items()):
-            arguments: list[Any] = [run_id, held.token, self.milliseconds, self._ttl]
-            kept = await self._renew(self._keys.to_stop(held.run), arguments)
-            if run_id not in self._held:
+        held = list(self._held.values())
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for each in held:
+                arguments: list[Any] = [each.run.id, each.token, self.milliseconds, self._ttl]
+                await self._renew(self._keys.to_stop(each.run), arguments, client=pipe)
+            answers = await pipe.execute()
+        for each, kept in zip(held, answers, strict=True):
+            if self._held.get(each.run.id) is not each:
                 continue  # it has ended meanwhile
             if not kept and self.on_stop:
-                self.on_stop(run_id, ProducerLost())
+                self.on_stop(each.run.id, ProducerLost())
             elif kept == _TO_STOP:  # the signal came before the run was ours
-                self.stop(run_id)
+                self.stop(each.run.id)
 
-    async def let_go(self, held: Held) -> None:
+    async def holds(self, held: Held) -> bool:
+        """Whether the lease is still ours, and if so, for its whole length from now on."""
+        arguments: list[Any] = [held.run.id, held.token, self.milliseconds, self._ttl]
+        return bool(await self._renew(self._keys.to_stop(held.run), arguments))
+
+    async def let_go(self, held: Held, *, failed: bool) -> None:
         """The run is overdue from now on."""
-        await self._let_go(self._keys.of(held.run), [held.run.id, held.token])
+        arguments: list[Any] = [held.run.id, held.token, 0 if failed else -1]
+        await self._let_go(self._keys.of(held.run), arguments)
 
     async def _bury(self) -> None:
-        """Everybody tries; the script lets one do it."""
         for run_id in await self._overdue([self._keys.running]):
             kept = await self._redis.get(self._keys.run(run_id))
             try:
                 run = load_run(kept or "")
             except StorageLost:
                 await self._redis.zrem(self._keys.running, run_id)
-                continue
-            if (why := await self.revive(run)) is None:
-                continue
-            start, end = RunStarted(run.id, run.thread_id), why.as_event()
-            arguments: list[Any] = [run_id, dump_events([end]), dump_events([start, end])]
-            await self._end_lost(self._keys.of(run), [*arguments, self._ttl])
+            else:
+                await self._bury_one(run)
+
+    async def _bury_one(self, run: Run) -> None:
+        if await self._redis.exists(self._keys.lease(run.id)):
+            return
+        if (end := await self.revive(run)) is None:
+            return
+        start = RunStarted(run.id, run.thread_id)
+        arguments: list[Any] = [run.id, dump_events([end]), dump_events([start, end])]
+        await self._end_lost(self._keys.of(run), [*arguments, self._ttl])
 
 
-async def _never(_: Run) -> LastwordError | None:
+async def _never(_: Run) -> RunEnded | None:
     """A run that was never in a queue does not come back."""
-    return ProducerLost()
+    return ProducerLost().as_event()

@@ -104,6 +104,10 @@ class StreamLog(Protocol):
         """Ask the process that produces the run to end it."""
         return  # mypy takes an empty body for an abstract one
 
+    async def holds(self, run_id: str) -> bool:
+        """Whether this process still is the one that produces a run of its own."""
+        return True
+
     def release(self) -> None:
         """Have those that wait for another process' runs come back with nothing, from now on."""
         return  # as above
@@ -155,9 +159,10 @@ async def follow(
             after = batch[-1].cursor
             if is_end(batch[-1].event):
                 return
+            left = beat - clock()
         else:
-            beat = clock() + heartbeat
-        left = beat - clock()
+            left = heartbeat
+            beat = clock() + left
         batch = await _read_on(log, run_id, after, left) if left > 0 else []
 
 

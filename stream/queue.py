@@ -21,5 +21,5 @@ class RunQueue(Protocol):
     async def take(self) -> Job:
         """Wait for a run, and hold it: this process is the one that adds to its log now."""
 
-    async def give_back(self, run_id: str) -> None:
-        """This process ends before the run does. It counts as lost from now on."""
+    async def give_back(self, run_id: str, *, failed: bool = False) -> None:
+        """This process ends before the run does, or could not perform it. It is lost from now on."""

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, dump_run, load_run
-from stream.errors import Busy, Conflict, LastwordError, NotFound, ProducerLost, StorageLost
+from stream.errors import Busy, Conflict, NotFound, ProducerLost, StorageLost
 from stream.events import Event, RunCancelled
 from stream.lease import Held, Leases
 from stream.log import Cursor, Entry, NotACursor, OnStop, Run, StreamLog, is_end, position
@@ -88,7 +88,13 @@ class RedisLog(StreamLog):
         self._is_followed = redis.register_script(scripts.FOLLOWED)
         self._process = secrets.token_hex(8)
         self.queue = RedisQueue(redis, keys, self._leases, self._ttl, self._said, restart=restart)
-        self.tasks = (self._tails.run, self._leases.run, self._mark, self._warn)
+        self.tasks = (
+            self._tails.run,
+            self._leases.renew,
+            self._leases.bury,
+            self._mark,
+            self._warn,
+        )
 
     @property
     def ready(self) -> bool:
@@ -132,8 +138,8 @@ class RedisLog(StreamLog):
         async with held.appending:
             try:
                 await self._add(held, events)
-            except LastwordError:
-                self._leases.drop(run_id)  # there is a gap now: somebody will end it as lost
+            except BaseException:
+                self._leases.drop(held)  # there is a gap now: somebody will end it as lost
                 raise
 
     async def _add(self, held: Held, events: Sequence[Event]) -> None:
@@ -161,7 +167,7 @@ class RedisLog(StreamLog):
             raise ProducerLost
         held.written = number
         if ends:
-            self._leases.drop(run.id)
+            self._leases.drop(held)
 
     async def last(self, run_id: str) -> Entry:
         async with storage():
@@ -205,6 +211,12 @@ class RedisLog(StreamLog):
         arguments: list[Any] = [run_id, dump_events([RunCancelled()]), self._ttl]
         async with storage():
             await self._stop(self._keys.to_stop(run), arguments)
+
+    async def holds(self, run_id: str) -> bool:
+        if (held := self._leases.held(run_id)) is None:
+            return False
+        async with storage():
+            return await self._leases.holds(held)
 
     def release(self) -> None:
         self._tails.release()

@@ -14,8 +14,8 @@ from redis.exceptions import ResponseError
 
 from stream import redis_queue_scripts as scripts
 from stream.codec import dump_events, load_run
-from stream.errors import Gone, LastwordError, NotFound, ProducerLost, RunTimeout, StorageLost
-from stream.events import Event
+from stream.errors import LastwordError, NotFound, ProducerLost, RunTimeout, StorageLost
+from stream.events import Event, RunCancelled, RunEnded
 from stream.lease import Held, Leases
 from stream.log import Run
 from stream.queue import Job, RunQueue
@@ -68,7 +68,7 @@ class RedisQueue(RunQueue):
             async with storage():
                 kept = await self._hand_over(self._of(run), arguments)
         finally:
-            self._leases.drop(run.id)  # else a run that nobody knows of would be kept for ever
+            self._leases.drop(held)  # else a run that nobody knows of would be kept for ever
         if not kept:
             raise StorageLost
 
@@ -81,29 +81,34 @@ class RedisQueue(RunQueue):
             except StorageLost:
                 await asyncio.sleep(PAUSE)
 
-    async def give_back(self, run_id: str) -> None:
+    async def give_back(self, run_id: str, *, failed: bool = False) -> None:
         if held := self._leases.held(run_id):
-            self._leases.drop(run_id)
+            self._leases.drop(held)
             async with storage():
-                await self._leases.let_go(held)
+                await self._leases.let_go(held, failed=failed)
 
-    async def revive(self, run: Run) -> LastwordError | None:
-        """Put a lost run back, if it was in the queue and can begin anew; else why it ends."""
-        attempts = await self._redis.hget(self._keys.job(run.id), "attempts")
-        if attempts == "0":
-            return RunTimeout("No worker has taken the run.")
+    async def revive(self, run: Run) -> RunEnded | None:
+        """Put a lost run back, if it was in the queue and can begin anew; else how it ends."""
+        job: Any = await self._redis.hmget(self._keys.job(run.id), "attempts", "entry")
+        attempts, waiting = job
+        if await self._redis.exists(self._keys.stopping(run.id)):
+            return RunCancelled()
+        if waiting:
+            return RunTimeout("No worker has taken the run.").as_event()
         if attempts is None or int(attempts) >= ATTEMPTS:
-            return ProducerLost()
+            return ProducerLost().as_event()
         try:
             events = prelude(await self._said(run.id), restart=self._restart)
-        except Gone:
+        except LastwordError:  # some of it is gone
             events = None
-        if events is None:
-            return ProducerLost()
+        if events is not None and await self._is_put_back(run, events):
+            return None
+        return ProducerLost().as_event()
+
+    async def _is_put_back(self, run: Run, events: list[Event]) -> bool:
         payload = dump_events(events) if events else ""
         arguments: list[Any] = [run.id, payload, len(events), self._ttl, WAITING]
-        await self._put_back(self._of(run), arguments)
-        return None
+        return bool(await self._put_back(self._of(run), arguments))
 
     async def _next(self) -> tuple[str, str] | None:
         """An entry of the queue, and the run that it names."""
@@ -138,4 +143,4 @@ class RedisQueue(RunQueue):
         return Job(held.run, order)
 
     def _of(self, run: Run) -> list[str]:
-        return [*self._keys.of(run), self._keys.job(run.id), self._keys.queue]
+        return [*self._keys.of(run), self._keys.queue]

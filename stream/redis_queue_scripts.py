@@ -1,7 +1,7 @@
 """What Redis does for the queue of runs in one step each.
 
-A run that waits has the lease `queued`. Its `job` is a hash: the order, and how often a
-worker has taken it.
+A run that waits has the lease `queued`. Its `job` is a hash: the order, how often a worker
+has taken it, and, while it waits, its `entry` in the queue.
 """
 
 from stream.redis_scripts import NOW
@@ -11,7 +11,7 @@ redis.call('SET', lease, 'queued', 'PX', waiting)
 redis.call('SET', thread, id, 'PX', waiting)
 redis.call('ZADD', running, now + waiting, id)
 for _, key in ipairs({run, log, job}) do redis.call('PEXPIRE', key, ttl + waiting) end
-redis.call('XADD', queue, '*', 'run', id)
+redis.call('HSET', job, 'entry', redis.call('XADD', queue, '*', 'run', id))
 """
 
 HAND_OVER = (
@@ -37,7 +37,10 @@ redis.call('XACK', queue, group, entry)
 redis.call('XDEL', queue, entry)
 local holder = redis.call('GET', lease)
 if holder ~= 'queued' and holder ~= token then return nil end
-if holder == 'queued' then redis.call('HINCRBY', job, 'attempts', 1) end
+if holder == 'queued' then
+    redis.call('HINCRBY', job, 'attempts', 1)
+    redis.call('HDEL', job, 'entry')
+end
 redis.call('SET', lease, token, 'PX', lease_ms)
 redis.call('SET', thread, id, 'PX', lease_ms)
 redis.call('ZADD', running, now + lease_ms, id)
@@ -52,8 +55,10 @@ PUT_BACK = (
     + """
 local run, log, lease, thread, running, job, queue = unpack(KEYS)
 local id, payload, events, ttl, waiting = unpack(ARGV)
-if redis.call('EXISTS', lease) == 1 then return 0 end
-if not redis.call('ZSCORE', running, id) then return 0 end
+if redis.call('EXISTS', lease) == 1 then return 1 end
+if not redis.call('ZSCORE', running, id) then return 1 end
+local other = redis.call('GET', thread)
+if other and other ~= id then return 0 end
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 if payload ~= '' then
     local sequence = tonumber(string.match(last[1], '-(%d+)$')) + events
@@ -63,4 +68,7 @@ end
     + _WAIT
     + "return 1"
 )
-"""Put a run back whose worker is gone. Of all processes that try, one does it."""
+"""Put a run back whose worker is gone, unless another has its thread by now.
+
+Of all processes that try, one does it.
+"""

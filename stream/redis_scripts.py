@@ -1,8 +1,9 @@
 """What Redis does for us in one step each, so that no other process comes between.
 
 Keys of a run: `run` (what is known of it), `log` (the stream), `lease` (who produces it,
-for how long), `thread` (which run has the thread). `running` is one sorted set for all
-runs in progress, by when their leases end, in milliseconds.
+for how long), `thread` (which run has the thread), `job` (what a worker must know).
+`running` is one sorted set for all runs in progress, by when their leases end, in
+milliseconds.
 """
 
 from typing import NamedTuple
@@ -33,11 +34,12 @@ class Keys(NamedTuple):
     def of(self, run: Run) -> list[str]:
         """What a script about a run is given."""
         thread = self.thread(run.principal, run.thread_id)
-        return [self.run(run.id), self.log(run.id), self.lease(run.id), thread, self.running]
+        own = [self.run(run.id), self.log(run.id), self.lease(run.id)]
+        return [*own, thread, self.running, self.job(run.id)]
 
     def to_stop(self, run: Run) -> list[str]:
-        """What the script that stops a run is given."""
-        return [*self.of(run), self.stopping(run.id), self.signals]
+        """What a script is given that must know who wants the run to stop."""
+        return [*self.of(run), self.stopping(run.id), self.signals, self.queue]
 
     def job(self, run_id: str) -> str:
         return f"{self.prefix}:job:{run_id}"
@@ -85,7 +87,7 @@ return 'created'
 """Open a run, if its thread is free and there are not too many. Done twice it is one."""
 
 APPEND = """
-local run, log, lease, thread, running = unpack(KEYS)
+local run, log, lease, thread, running, job = unpack(KEYS)
 local id, token, entry, payload, ttl, max_entries, ends = unpack(ARGV)
 if redis.call('EXISTS', run) == 0 then return 'unknown' end
 if redis.call('GET', lease) ~= token then
@@ -97,7 +99,7 @@ if type(added) == 'table' and not string.find(added.err, 'equal or smaller') the
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', run, ttl)
 if ends == '1' then
-    redis.call('DEL', lease)
+    redis.call('DEL', lease, job)
     if redis.call('GET', thread) == id then redis.call('DEL', thread) end
     redis.call('ZREM', running, id)
 end
@@ -111,7 +113,7 @@ The second time the lease may be gone, because the entry was the run's end.
 RENEW = (
     NOW
     + """
-local run, log, lease, thread, running, stopping = unpack(KEYS)
+local run, log, lease, thread, running, job, stopping = unpack(KEYS)
 local id, token, lease_ms, ttl = unpack(ARGV)
 if redis.call('GET', lease) ~= token then return 0 end
 redis.call('PEXPIRE', lease, lease_ms)
@@ -125,14 +127,16 @@ return redis.call('EXISTS', stopping) == 1 and 2 or 1
 """Keep the lease of a run that is still being produced: 2 if somebody wants it to stop."""
 
 STOP = """
-local run, log, lease, thread, running, stopping, signals = unpack(KEYS)
+local run, log, lease, thread, running, job, stopping, signals, queue = unpack(KEYS)
 local id, payload, ttl = unpack(ARGV)
 if redis.call('GET', lease) ~= 'queued' then
     redis.call('SET', stopping, 1, 'PX', ttl)
     redis.call('XADD', signals, 'MAXLEN', '~', 10000, '*', 'run', id)
     return 0
 end
-redis.call('DEL', lease)
+local queued = redis.call('HGET', job, 'entry')
+if queued then redis.call('XDEL', queue, queued) end
+redis.call('DEL', lease, job)
 if redis.call('GET', thread) == id then redis.call('DEL', thread) end
 redis.call('ZREM', running, id)
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
@@ -145,11 +149,12 @@ return 1
 """Tell whoever produces a run to stop. One that nobody has taken yet ends here and now."""
 
 LET_GO = """
-local run, log, lease, thread, running = unpack(KEYS)
-local id, token = unpack(ARGV)
+local run, log, lease, thread, running, job = unpack(KEYS)
+local id, token, attempts = unpack(ARGV)
 if redis.call('GET', lease) ~= token then return 0 end
 redis.call('DEL', lease)
 redis.call('ZADD', running, 'XX', 0, id)
+if redis.call('EXISTS', job) == 1 then redis.call('HINCRBY', job, 'attempts', attempts) end
 return 1
 """
 """Give up the lease of a run that has not ended: it is overdue from now on."""
@@ -183,10 +188,11 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 """Runs whose producer has not renewed their leases."""
 
 END_LOST = """
-local run, log, lease, thread, running = unpack(KEYS)
+local run, log, lease, thread, running, job = unpack(KEYS)
 local id, payload, whole, ttl = unpack(ARGV)
 if redis.call('EXISTS', lease) == 1 then return 0 end
 if redis.call('ZREM', running, id) == 0 then return 0 end
+redis.call('DEL', job)
 if redis.call('GET', thread) == id then redis.call('DEL', thread) end
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local sequence = last and tonumber(string.match(last[1], '-(%d+)$')) + 1 or 2

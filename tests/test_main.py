@@ -316,16 +316,19 @@ def test_a_signal_also_reaches_the_handler_that_was_there() -> None:
 
     async def run(before: Callable[..., None] | int) -> None:
         signal.signal(signal.SIGTERM, before)
-        stopped = asyncio.Event()
-        with server.on_signal(stopped.set):
+        stopped, again = asyncio.Event(), asyncio.Event()
+        with server.on_signal(stopped.set, again.set):
             os.kill(os.getpid(), signal.SIGTERM)
             await stopped.wait()
+            assert not again.is_set()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await again.wait()
         assert signal.getsignal(signal.SIGTERM) == before
 
     here = signal.getsignal(signal.SIGTERM)
     try:
         asyncio.run(run(lambda *_: calls.append("before")))
-        assert calls == ["before"]
+        assert calls == ["before", "before"]
         asyncio.run(run(signal.SIG_IGN))  # nothing there that could be called
     finally:
         signal.signal(signal.SIGTERM, here)
@@ -335,7 +338,7 @@ def test_a_server_in_a_thread_leaves_the_signals_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     def run() -> None:
-        with server.on_signal(pytest.fail):
+        with server.on_signal(pytest.fail, pytest.fail):
             assert signal.getsignal(signal.SIGTERM) == before
 
     with ThreadPoolExecutor(1) as thread:

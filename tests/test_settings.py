@@ -61,6 +61,10 @@ def test_everything_has_a_safe_default() -> None:
         ("LASTWORD_ON_DISCONNECT", "cancel", "on_disconnect", "cancel"),
         ("LASTWORD_ON_DISCONNECT", "0", "on_disconnect", 0.0),
         ("LASTWORD_RUN_TIMEOUT", "1.5", "run_timeout", 1.5),
+        ("LASTWORD_DOCUMENTS", "docs", "documents", Path("docs")),
+        ("LASTWORD_DOCUMENTS", "", "documents", None),
+        ("LASTWORD_RETRIEVER", "", "retriever", None),
+        ("LASTWORD_EMBEDDINGS", "", "embeddings", None),
     ],
 )
 def test_the_environment_is_read(

@@ -39,7 +39,11 @@ export function toggle(open = menu.ariaExpanded !== "true") {
 }
 
 menu.addEventListener("click", () => toggle());
-addEventListener("keydown", (event) => event.key === "Escape" && toggle(false));
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !document.body.classList.contains("menu")) return;
+  event.preventDefault(); // it means this, and not the answer
+  toggle(false);
+});
 addEventListener("click", ({ target }) => {
   if (!aside.contains(target) && !menu.contains(target)) toggle(false);
 });

@@ -16,7 +16,7 @@ export function blocks(text, depth = 0) {
   const lines = text.split("\n");
   const found = [];
   let offset = 0;
-  for (let n = 0; n < lines.length; ) {
+  for (let n = 0; n < lines.length;) {
     const [block, next] = lines[n].trim() === "" ? [null, n + 1] : read(lines, n, depth);
     if (block) found.push({ at: offset, ...block });
     while (n < next) offset += lines[n++].length + 1;
@@ -51,12 +51,19 @@ function math(lines, n) {
   const closing = lines[n].includes("$$") ? "$$" : "\\]";
   let end = n;
   while (end < lines.length && !ends(lines[end], closing, end === n)) end++;
-  const text = lines.slice(n, end + 1).join("\n").trim();
+  const text = lines
+    .slice(n, end + 1)
+    .join("\n")
+    .trim();
   const inside = text.slice(2).replace(closing, "");
   return [{ kind: "math", text: inside.trim() }, Math.min(end + 1, lines.length)];
 }
 
-const ends = (line, closing, first) => line.trim().slice(first ? 2 : 0).endsWith(closing);
+const ends = (line, closing, first) =>
+  line
+    .trim()
+    .slice(first ? 2 : 0)
+    .endsWith(closing);
 
 function quote(lines, n, depth) {
   let end = n;
@@ -77,7 +84,8 @@ function list(lines, n, depth) {
     const item = ITEM.exec(lines[at]);
     const inside = at > n && /^(?: {2,}|\t)/.test(lines[at].slice(before.length));
     if (inside) items.at(-1).push(lines[at].replace(inner, ""));
-    else if (item && /\d/.test(item[2]) === ordered && !RULE.test(lines[at])) items.push([item[3] ?? ""]);
+    else if (item && /\d/.test(item[2]) === ordered && !RULE.test(lines[at]))
+      items.push([item[3] ?? ""]);
     else if (lines[at].trim() === "") items.at(-1).push("");
     else if (lines[at - 1].trim() === "" || item || begins(lines, at)) break;
     else items.at(-1).push(lines[at]);
@@ -108,7 +116,10 @@ function table(lines, n) {
 }
 
 function cells(line) {
-  const inside = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
+  const inside = line
+    .trim()
+    .replace(/^\|/, "")
+    .replace(/(?<!\\)\|$/, "");
   return inside.split(/(?<!\\)\|/).map((cell) => cell.replaceAll("\\|", "|").trim());
 }
 

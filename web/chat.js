@@ -48,7 +48,9 @@ function viewOf(turn, quietly) {
 
 function showAll() {
   empty.hidden = current.turns.length > 0;
-  document.title = current.turns.length ? `${current.turns[0].question.slice(0, 60)} – Lastword` : "Lastword";
+  document.title = current.turns.length
+    ? `${current.turns[0].question.slice(0, 60)} – Lastword`
+    : "Lastword";
   aside.show(store.list(), current.id, remove);
   showState();
 }
@@ -97,7 +99,7 @@ function ask(question, from = current.turns.length, before) {
 
 /** The question, or another one in its place, with the conversation as it was before it. */
 function edit(turn, question) {
-  const from = current.turns.indexOf(turn);
+  const from = current.turns.findIndex(({ id }) => id === turn.id);
   ask(question, from, history(current.turns.slice(0, from)));
   input.focus();
 }
@@ -138,8 +140,9 @@ function save() {
 }
 
 function draw() {
-  for (const turn of dirty) current.views.get(turn.id)?.update(turn);
+  const changed = [...dirty];
   dirty.clear();
+  for (const turn of changed) current.views.get(turn.id)?.update(turn);
   showState();
   if (stuck) toEnd();
 }
@@ -187,9 +190,14 @@ function reconcile(kept) {
   const ids = new Set(kept.map(({ id }) => id));
   current.turns.filter(({ id }) => !ids.has(id)).forEach(leave);
   const theirs = kept.map((turn) => live.get(turn.id) ?? turn);
-  const same = theirs.every(({ id }, n) => id === current.turns[n]?.id) && theirs.length === current.turns.length;
+  const same =
+    theirs.every(({ id }, n) => id === current.turns[n]?.id) &&
+    theirs.length === current.turns.length;
   current.turns = theirs;
-  if (!same) turns.replaceChildren(...theirs.map((turn) => (current.views.get(turn.id) ?? viewOf(turn)).element));
+  if (!same)
+    turns.replaceChildren(
+      ...theirs.map((turn) => (current.views.get(turn.id) ?? viewOf(turn)).element),
+    );
   theirs.filter(({ id }) => !live.has(id)).forEach((turn) => dirty.add(turn));
   requestAnimationFrame(draw);
   theirs.filter(({ runId }) => runId).forEach(goOn);
@@ -197,7 +205,9 @@ function reconcile(kept) {
 }
 
 async function remove(id) {
-  const running = [...live.values()].filter(({ id: one }) => store.find(id)?.turns.some(({ id }) => id === one));
+  const running = [...live.values()].filter(({ id: one }) =>
+    store.find(id)?.turns.some(({ id }) => id === one),
+  );
   store.forget(id);
   if (id === current.id) renew();
   else showAll();
@@ -223,10 +233,13 @@ input.addEventListener("keydown", (event) => {
   if (enter(event) && !isOpen(last())) at("ask").requestSubmit();
 });
 addEventListener("keydown", (event) => {
-  const free = !document.querySelector("dialog[open], .edit:focus-within");
+  const free = !event.defaultPrevented && !document.querySelector("dialog[open]");
   if (event.key === "Escape" && free && isOpen(last())) halt();
 });
-at("examples").addEventListener("click", ({ target }) => target.type === "button" && ask(target.textContent));
+at("examples").addEventListener(
+  "click",
+  ({ target }) => target.type === "button" && ask(target.textContent),
+);
 at("new").addEventListener("click", () => {
   aside.toggle(false);
   renew();
@@ -234,13 +247,14 @@ at("new").addEventListener("click", () => {
 });
 at("sign").addEventListener("click", () => at("offline").showModal());
 addEventListener("hashchange", () => open(location.hash.slice(1)));
-addEventListener("popstate", () => open(location.hash.slice(1)));
 for (const option of [whole, thoughts]) {
   option.checked = sessionStorage[option.id] === "true";
   option.addEventListener("change", () => (sessionStorage[option.id] = option.checked));
 }
 
 open(location.hash.slice(1));
-const config = await fetch("/web/config").then((response) => response.json(), () => ({}));
+const config = await fetch("/web/config")
+  .then((response) => response.json())
+  .catch(() => ({}));
 at("sign").hidden = !config.offline;
 if (config.wants_key && !key()) key(false);

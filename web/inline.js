@@ -4,13 +4,15 @@ import { math } from "./math.js";
 
 const DEEPEST = 6;
 const SCHEMES = ["http:", "https:", "mailto:"];
-const SPECIAL = /[\\`*_~[!<$]|\bhttps?:\/\//g;
-const LINK = /!?\[((?:[^\][\\\n]|\\.){0,1000})\]\(\s*<?((?:[^()\s<>]|\([^()\s<>]{0,500}\)){0,2000})>?(?:\s+"[^"\n]{0,500}")?\s*\)/y;
+const SPECIAL = /[\\`*_~[［【!<$]|\bhttps?:\/\//g;
+const LINK =
+  /!?\[((?:[^\][\\\n]|\\.){0,1000})\]\(\s*<?((?:[^()\s<>]|\([^()\s<>]{0,500}\)){0,2000})>?(?:\s+"[^"\n]{0,500}")?\s*\)/y;
 const UNFINISHED = /!?\[([^\]\n]{1,1000})\]\([^)\s]{0,2000}$/y;
-const CITED = /\[(\d{1,3})\]/y;
+const CITED = /[[［【](\d{1,3}(?:[,，、;] ?\d{1,3}){0,20})[\]］】](?![(:])/y; // as the server reads it
 const ANGLE = /<((?:https?:\/\/|mailto:)[^\s<>]{1,2000})>/y;
 const BARE = /https?:\/\/[^\s<>"'`\\]{1,2000}/y;
-const INLINE_MATH = /\\\(([^]{1,1000}?)\\\)|\$\$([^$]{1,1000})\$\$|\$(?=[^\s$][^$\n]*[\\^_{=])([^\s$](?:[^$\n]{0,200}[^\s$])?)\$(?!\d)/y;
+const INLINE_MATH =
+  /\\\(([^]{1,1000}?)\\\)|\$\$([^$]{1,1000})\$\$|\$(?=[^\s$][^$\n]*[\\^_{=])([^\s$](?:[^$\n]{0,200}[^\s$])?)\$(?!\d)/y;
 const MARKS = { "**": "strong", __: "strong", "*": "em", _: "em", "~~": "del" };
 
 /**
@@ -40,11 +42,13 @@ const READERS = {
   "`": code,
   "!": (text, at, context) => (text[at + 1] === "[" ? linked(text, at, context) : null),
   "[": (text, at, context) => cited(text, at, context) ?? linked(text, at, context),
+  "［": cited,
+  "【": cited,
   "<": (text, at) => address(text, at, ANGLE),
-  "$": formula,
-  "h": (text, at) => address(text, at, BARE),
+  $: formula,
+  h: (text, at) => address(text, at, BARE),
   "*": emphasis,
-  "_": emphasis,
+  _: emphasis,
   "~": emphasis,
 };
 
@@ -52,11 +56,14 @@ function read(text, options, depth) {
   const context = { options, depth, unclosed: new Set() };
   const nodes = [];
   let plain = "";
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     SPECIAL.lastIndex = at;
     const found = SPECIAL.exec(text)?.index ?? text.length;
     plain += text.slice(at, found);
-    const [node, next] = READERS[text[found]]?.(text, found, context) ?? [text[found] ?? "", found + 1];
+    const [node, next] = READERS[text[found]]?.(text, found, context) ?? [
+      text[found] ?? "",
+      found + 1,
+    ];
     at = next;
     if (typeof node === "string") plain += node;
     else nodes.push(plain, node);
@@ -104,8 +111,9 @@ function linked(text, at, { options, depth }) {
 
 function cited(text, at, { options }) {
   const found = match(CITED, text, at);
-  const node = found && text[at + found[0].length] !== "(" && options.cite(Number(found[1]));
-  return node ? [node, at + found[0].length] : null;
+  const nodes = found?.[1].match(/\d+/g).map((number) => options.cite(Number(number)));
+  if (!nodes?.every(Boolean)) return null;
+  return [nodes.length > 1 ? el("span", {}, ...nodes) : nodes[0], at + found[0].length];
 }
 
 function address(text, at, pattern) {

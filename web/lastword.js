@@ -41,6 +41,16 @@
 /** @typedef {{inputTokens: number, outputTokens: number, totalTokens: number}} Usage */
 
 /**
+ * A passage that the answer may cite as `[number]`.
+ * @typedef {{number: number, title: string, location: string, passage: string, score: number}} Source
+ */
+
+/**
+ * The numbers that the answer cites, and those that no source has; each only if there are any.
+ * @typedef {{cited?: number[], unknownCitations?: number[]}} Citations
+ */
+
+/**
  * What happens in a run, as the server tells it; `lost` and `back` are this client's own.
  * `cursor` is where `resume` would go on after it.
  * @typedef {{cursor?: string} & (
@@ -51,9 +61,9 @@
  *   | {type: "thought", text: string}
  *   | {type: "tool", id: string, name: string, state: "started", input: string}
  *   | {type: "tool", id: string, name: string, state: "finished" | "failed", output: string}
- *   | {type: "source", number: number, title: string, location: string, passage: string,
- *      score: number}
+ *   | {type: "source"} & Source
  *   | {type: "end", finishReason: "stop" | "length" | "content_filter" | "cancelled", usage: Usage}
+ *      & Citations
  *   | {type: "failed", code: string, message: string, retryable: boolean}
  *   | {type: "lost", error: Error, delay: number}
  *   | {type: "back"}
@@ -61,14 +71,8 @@
  */
 
 /**
- * @typedef {object} Reply
- * @property {string} input
- * @property {Message[]} chatHistory
- * @property {string} output
- * @property {string} threadId
- * @property {string} runId
- * @property {string} finishReason
- * @property {Usage} usage
+ * @typedef {{input: string, chatHistory: Message[], output: string, threadId: string,
+ *   runId: string, finishReason: string, usage: Usage, sources: Source[]} & Citations} Reply
  */
 
 const EVENTS = "text/event-stream";

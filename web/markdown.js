@@ -4,11 +4,11 @@ import { button, copy, el } from "./dom.js";
 import { inline } from "./inline.js";
 import { math } from "./math.js";
 
-/** Shows a text that grows: what is settled stays, and only its last block is made again. */
+/** Shows a text that grows: what is settled stays, and only what may change is made again. */
 export class Flow {
   #settled = 0;
   #shown = "";
-  #last = null; // the block that may still grow, and its element
+  #loose = []; // blocks that are not settled, each with its element
   #cite;
 
   /** `cite` makes the element for the number of a source, or nothing if there is none. */
@@ -21,30 +21,36 @@ export class Flow {
   show(text, open) {
     if (!text.startsWith(this.#shown.slice(0, this.#settled))) this.clear(); // some was taken back
     this.#shown = text;
-    const found = blocks(text.slice(this.#settled));
-    const options = { open, cite: this.#cite };
-    const grew = this.#grew(found, options);
-    this.element.append(...all(grew ? found.slice(1) : found, options));
-    this.#settled += found.at(-1)?.at ?? 0;
-    this.#last = found.length ? [found.at(-1), this.element.lastChild] : null;
+    const rest = text.slice(this.#settled);
+    const found = blocks(rest);
+    const elements = this.#made(found, { open, cite: this.#cite });
+    // What the last line begins is known only at its end.
+    const sure = blocks(rest.slice(0, rest.lastIndexOf("\n") + 1)).at(-1)?.at ?? 0;
+    this.#loose = found
+      .map((block, n) => [block, elements[n]])
+      .filter(([block]) => block.at >= sure);
+    this.#settled += sure;
   }
 
   /** Forget what is shown: all of it will be made again. */
   clear() {
     this.#settled = 0;
-    this.#last = null;
+    this.#loose = [];
     this.element.replaceChildren();
   }
 
-  /** Whether the last block became the first of these in its own place; it is gone if not. */
-  #grew([block, ...others], options) {
-    if (!this.#last) return false;
-    const [before, element] = this.#last;
-    const open = options.open && others.length === 0;
-    if (block?.kind === before.kind && GROWERS[block.kind]?.(element, before, block, { ...options, open }))
-      return true;
-    element.remove();
-    return false;
+  /** Puts the elements of these blocks in the place of those that were loose. */
+  #made(found, options) {
+    const [[before, grown] = [], ...others] = this.#loose;
+    for (const [, element] of others) element.remove();
+    const [block] = found;
+    const last = { ...options, open: options.open && found.length === 1 };
+    const grew =
+      block && block.kind === before?.kind && GROWERS[block.kind]?.(grown, before, block, last);
+    if (!grew) grown?.remove();
+    const made = all(grew ? found.slice(1) : found, options);
+    this.element.append(...made);
+    return grew ? [grown, ...made] : made;
   }
 }
 
@@ -70,22 +76,35 @@ const GROWERS = {
 const MAKERS = {
   paragraph: ({ text }, options) => el("p", {}, ...inline(text, options)),
   // The page has a heading of its own, and each question is one.
-  heading: ({ level, text }, options) => el(`h${Math.min(6, level + 2)}`, {}, ...inline(text, options)),
+  heading: ({ level, text }, options) =>
+    el(`h${Math.min(6, level + 2)}`, {}, ...inline(text, options)),
   rule: () => el("hr"),
   math: ({ text }) => el("p", { className: "formula" }, math(text)),
   quote: (block, options) => el("blockquote", {}, ...all(block.blocks, options)),
-  code: ({ language, text }) =>
-    el(
+  code({ language, text }) {
+    const content = el("code", {}, text);
+    const copying = button("Copy", () => copy(content.textContent));
+    const bar = el("div", { className: "bar" }, language, copying);
+    return el(
       "div",
       { className: "code" },
-      el("div", { className: "bar" }, language, button("Copy", () => copy(text))),
-      scrolling("pre", `Code${language && `: ${language}`}`, el("code", {}, text)),
-    ),
+      bar,
+      scrolling("pre", `Code ${language}`.trim(), content),
+    );
+  },
   list: (block, options) =>
-    el(block.ordered ? "ol" : "ul", block.ordered ? { start: block.start } : {}, ...items(block, options)),
+    el(
+      block.ordered ? "ol" : "ul",
+      block.ordered ? { start: block.start } : {},
+      ...items(block, options),
+    ),
   table: ({ head, align, rows }, options) => {
     const row = (cells, tag) =>
-      el("tr", {}, ...cells.map((text, n) => el(tag, { className: align[n] }, ...inline(text, options))));
+      el(
+        "tr",
+        {},
+        ...cells.map((text, n) => el(tag, { className: align[n] }, ...inline(text, options))),
+      );
     const body = el("tbody", {}, ...rows.map((cells) => row(cells, "td")));
     const table = el("table", {}, el("thead", {}, row(head, "th")), body);
     return scrolling("div", "Table", table);
@@ -95,14 +114,18 @@ const MAKERS = {
 const element = (block, options) => MAKERS[block.kind](block, options);
 
 function all(found, options) {
-  return found.map((block, n) => element(block, { ...options, open: options.open && !found[n + 1] }));
+  return found.map((block, n) =>
+    element(block, { ...options, open: options.open && !found[n + 1] }),
+  );
 }
 
 function items(block, options, from = 0) {
   const last = block.items.length - 1;
   return block.items
     .slice(from)
-    .map((item, n) => el("li", {}, ...all(item, { ...options, open: options.open && from + n === last })));
+    .map((item, n) =>
+      el("li", {}, ...all(item, { ...options, open: options.open && from + n === last })),
+    );
 }
 
 /** What may be wider than the page, and is reached by the keyboard. */

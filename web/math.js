@@ -10,13 +10,13 @@ const SYMBOLS = {
   partial: "∂", nabla: "∇", in: "∈", notin: "∉", subset: "⊂", cup: "∪", cap: "∩", forall: "∀",
   exists: "∃", to: "→", rightarrow: "→", Rightarrow: "⇒", implies: "⇒", leftarrow: "←", circ: "°",
   degree: "°", ldots: "…", dots: "…", cdots: "⋯", quad: " ", qquad: "  ", left: "", right: "",
-  displaystyle: "", percent: "%",
+  displaystyle: "", percent: "%", __proto__: null,
 };
 const PART = /\\([a-zA-Z]+)|\\(.)|([\^_])|([{}])|([^\\^_{}]+)/gsy;
 
 /** A span that says a formula. */
 export function math(tex) {
-  return el("span", { className: "math" }, ...new Formula(tex.trim()).read());
+  return el("span", { className: "math" }, ...new Formula(tex.trim()).all());
 }
 
 class Formula {
@@ -25,6 +25,12 @@ class Formula {
 
   constructor(tex) {
     this.#parts = [...tex.matchAll(PART)];
+  }
+
+  all() {
+    const nodes = [];
+    while (this.#at < this.#parts.length) nodes.push(...this.read());
+    return nodes;
   }
 
   /** Up to the end, or to the brace that closes. */
@@ -39,7 +45,7 @@ class Formula {
 
   #one(depth) {
     const [, command, escaped, script, brace, text] = this.#parts[this.#at++];
-    if (depth > DEEPEST) return [];
+    if (depth > DEEPEST) return [text ?? ""];
     if (brace === "{") return this.read(depth + 1);
     if (script) return [el(script === "^" ? "sup" : "sub", {}, ...this.#argument(depth))];
     if (command) return this.#command(command, depth);

@@ -10,11 +10,11 @@ export const list = () => load(LIST) ?? [];
 /** A conversation: `id`, and its `turns`. */
 export const find = (id) => load(key(id));
 
-/** Put a turn where it was, or at the end if it is new; `from` is where others were taken away. */
+/** Put a turn in the place of those from `from` on. */
 export function begin(id, turn, from) {
   const { turns } = find(id) ?? { turns: [] };
-  save(id, [...turns.slice(0, from ?? turns.length), turn]);
-  const title = turns[0]?.question ?? turn.question;
+  save(id, [...turns.slice(0, from), turn]);
+  const title = (from === 0 ? turn : (turns[0] ?? turn)).question;
   const others = list().filter((other) => other.id !== id);
   write(LIST, [{ id, title: title.slice(0, 100), at: turn.asked }, ...others]);
 }
@@ -23,12 +23,18 @@ export function begin(id, turn, from) {
 export function keep(id, turn) {
   const kept = find(id);
   if (kept?.turns.some((other) => other.id === turn.id)) {
-    save(id, kept.turns.map((other) => (other.id === turn.id ? turn : other)));
+    save(
+      id,
+      kept.turns.map((other) => (other.id === turn.id ? turn : other)),
+    );
   }
 }
 
 export function forget(id) {
-  write(LIST, list().filter((other) => other.id !== id));
+  write(
+    LIST,
+    list().filter((other) => other.id !== id),
+  );
   localStorage.removeItem(key(id));
 }
 

@@ -48,9 +48,10 @@ const READERS = {
   source(turn, { number, title, location, passage, score }) {
     turn.sources.push({ number, title, location, passage, score });
   },
-  end(turn, { finishReason }) {
+  end(turn, { finishReason, unknownCitations }) {
     const state = finishReason === "cancelled" ? "stopped" : "done";
-    Object.assign(turn, { certain: answerOf(turn), uncertain: "", finishReason });
+    const certain = answerOf(turn);
+    Object.assign(turn, { certain, uncertain: "", finishReason, unknownCitations });
     close(turn, state);
   },
   failed: fail,
@@ -68,14 +69,16 @@ export function fail(turn, { code = "internal", message }) {
 }
 
 /** An answer that came whole. */
-export function readWhole(turn, { output, runId, finishReason }) {
-  Object.assign(turn, { certain: output, runId, finishReason });
+export function readWhole(turn, { output, runId, finishReason, sources = [], unknownCitations }) {
+  Object.assign(turn, { certain: output, runId, finishReason, sources, unknownCitations });
   close(turn, "done");
 }
 
 /** The conversation of these turns, as the server takes it: the newest part, if it is long. */
 export function history(turns) {
-  const answered = turns.filter((turn) => !isOpen(turn) && turn.state !== "failed" && answerOf(turn));
+  const answered = turns.filter(
+    (turn) => !isOpen(turn) && turn.state !== "failed" && answerOf(turn),
+  );
   const said = answered.slice(-MOST.exchanges).map((turn) => [
     { role: "user", content: turn.question },
     { role: "assistant", content: answerOf(turn) },

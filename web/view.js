@@ -32,16 +32,28 @@ export class View {
     this.#raw.hidden = true;
     this.asked = el("div", { className: "asked" }, this.question, this.#button("Edit", this.#edit));
     this.steps = el("div", { className: "steps" });
-    this.thoughts = el("details", { className: "thoughts" }, el("summary", {}, "Thoughts"), el("p"));
+    this.thoughts = el(
+      "details",
+      { className: "thoughts" },
+      el("summary", {}, "Thoughts"),
+      el("p"),
+    );
     this.note = el("p", { className: "note" });
     this.sources = el("ol", { className: "sources", "aria-label": "Sources" });
     this.raw = this.#button("Raw", this.#toggleRaw, { "aria-pressed": "false" });
-    this.again = this.#button("Answer again", () => does.again(turn));
+    this.again = this.#button("Answer again", () => does.again(this.#turn), { className: "again" });
     this.timing = el("span", { className: "timing" });
     const copying = this.#button("Copy", this.#copy);
     this.bar = el("div", { className: "bar" }, copying, this.raw, this.again, this.timing);
     const answer = [this.steps, this.thoughts, this.#flow.element, this.#raw, this.note];
-    this.element = el("article", { className: "turn" }, this.asked, ...answer, this.sources, this.bar);
+    this.element = el(
+      "article",
+      { className: "turn" },
+      this.asked,
+      ...answer,
+      this.sources,
+      this.bar,
+    );
   }
 
   /** Shows what has become of the turn. */
@@ -115,7 +127,10 @@ export class View {
       details.open = true;
       details.firstChild.focus();
     };
-    return button(String(number), show, { className: "cite", "aria-label": `Source ${number}: ${title}` });
+    return button(String(number), show, {
+      className: "cite",
+      "aria-label": `Source ${number}: ${title}`,
+    });
   }
 
   async #copy({ target }) {
@@ -135,13 +150,14 @@ export class View {
 
   #edit() {
     const text = el("textarea", { value: this.#turn.question, "aria-label": "Edit the question" });
-    const back = () => {
+    const back = (event) => {
+      event.preventDefault();
       form.replaceWith(this.asked);
       this.asked.lastChild.focus();
     };
     const form = el(
       "form",
-      { className: "edit", onkeydown: (event) => event.key === "Escape" && back() },
+      { className: "edit", onkeydown: (event) => event.key === "Escape" && back(event) },
       text,
       el("p", {}, "It and everything after it is replaced."),
       el("div", {}, el("button", { className: "main" }, "Ask again"), button("Cancel", back)),
@@ -168,7 +184,14 @@ function step({ name, state, input, output }) {
   const result = state === "failed" ? "Failed" : "Result";
   return [
     el("summary", { className: state }, el("b", {}, name), ` ${asked}`, el("i", {}, ` → ${came}`)),
-    el("dl", {}, el("dt", {}, "Input"), el("dd", {}, asked), el("dt", {}, result), el("dd", {}, came)),
+    el(
+      "dl",
+      {},
+      el("dt", {}, "Input"),
+      el("dd", {}, asked),
+      el("dt", {}, result),
+      el("dd", {}, came),
+    ),
   ];
 }
 
@@ -176,7 +199,10 @@ function step({ name, state, input, output }) {
 function readable(input) {
   try {
     const entries = Object.entries(JSON.parse(input));
-    const said = entries.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+    const said = entries.map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]);
     return said.length === 1 ? said[0][1] : said.map((each) => each.join(": ")).join("\n");
   } catch {
     return input;
@@ -185,13 +211,18 @@ function readable(input) {
 
 function source({ number, title, location, passage, score }) {
   const where = el("p", { className: "where" }, link(location, location), ` · ${score.toFixed(2)}`);
-  const summary = el("summary", {}, el("span", { className: "number" }, String(number)), title || location);
+  const summary = el(
+    "summary",
+    {},
+    el("span", { className: "number" }, String(number)),
+    title || location,
+  );
   return el("li", {}, el("details", {}, summary, el("blockquote", {}, passage), where));
 }
 
 /** What is to be said of a turn beside its answer. */
 function noted(turn, does) {
-  const { state, lost, whole, error, finishReason } = turn;
+  const { state, lost, whole, error, finishReason, unknownCitations } = turn;
   const seconds = Math.floor((Date.now() - turn.asked) / 1000);
   const waited = seconds > 0 && !turn.resumed ? ` ${seconds} s` : "";
   if (lost) return ["Connection lost. It goes on by itself. ", button("Try now", does.now)];
@@ -200,8 +231,12 @@ function noted(turn, does) {
   if (state === "failed") {
     return [`${WORDS[error.code] ?? error.message} `, button("Try again", () => does.again(turn))];
   }
-  if (state === "stopped") return ["Stopped. ", ...(answerOf(turn) ? [] : [button("Try again", () => does.again(turn))])];
-  return finishReason === "length" ? ["The model reached its limit: this is not all of it."] : [];
+  if (state === "stopped")
+    return ["Stopped. ", ...(answerOf(turn) ? [] : [button("Try again", () => does.again(turn))])];
+  const said =
+    finishReason === "length" ? ["The model reached its limit: this is not all of it. "] : [];
+  if (unknownCitations) said.push(`It cites what is no source: ${unknownCitations.join(", ")}.`);
+  return said;
 }
 
 /** What makes the difference between streaming and waiting. */

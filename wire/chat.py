@@ -33,13 +33,23 @@ class ChatQuery(Strict):
 
 
 router = APIRouter(tags=["chat"])
+_WHOLE = {
+    "input": "What is the square root of 71?",
+    "chat_history": [],
+    "output": "The square root of 71 is 8.426149773176359.",
+    "thread_id": "3f1c9a",
+    "run_id": "7c9e04",
+    "finish_reason": "stop",
+    "usage": {"input_tokens": 12, "output_tokens": 34, "total_tokens": 46},
+    "sources": [],
+}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer: by `Accept` as text, as events, or as one JSON document.",
         "content": {
             "text/plain": {"example": "The square root of 71 is 8.426149773176359."},
             "text/event-stream": {"example": 'event: delta\ndata: {"text":"The"}\nid: 2\n\n'},
-            "application/json": {},
+            "application/json": {"example": _WHOLE},
         },
     }
 }

@@ -71,7 +71,7 @@ def _citations(event: RunCompleted) -> dict[str, Any]:
 def sources_json(sources: Iterable[SourceFound], end: RunEnded | None) -> dict[str, Any]:
     """All sources of a run, as its whole answer tells them."""
     citations = _citations(end) if isinstance(end, RunCompleted) else {}
-    return {"sources": [_source(source) for source in sources], **citations}
+    return {"sources": [_source(source) for source in sources], "cited": [], **citations}
 
 
 def _source(event: SourceFound) -> dict[str, Any]:

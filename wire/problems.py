@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -53,6 +53,20 @@ def install(app: FastAPI, routers: Iterable[APIRouter] = ()) -> None:
 class Problem(BaseModel):
     """What an error looks like, for the documentation."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "This thread is busy with another run.",
+                    "status": 409,
+                    "detail": "This thread is busy with another run.",
+                    "code": "conflict",
+                    "retryable": False,
+                }
+            ]
+        }
+    )
     type: str
     title: str
     status: int

@@ -17,13 +17,38 @@ router = APIRouter(tags=["runs"])
 Id = Annotated[str, Path(max_length=128)]
 After = Annotated[str | None, Query(max_length=64)]
 LastEventId = Annotated[str | None, Header(max_length=64)]
+_RUN = {
+    "run_id": "7c9e04",
+    "thread_id": "3f1c9a",
+    "created": "2026-01-01T00:00:00+00:00",
+    "model": "offline",
+    "question": "What is the square root of 71?",
+    "state": "completed",
+    "answer": "The square root of 71 is 8.426149773176359.",
+    "first_cursor": "1",
+    "last_cursor": "9",
+    "finish_reason": "stop",
+    "usage": {"input_tokens": 12, "output_tokens": 34, "total_tokens": 46},
+    "sources": [],
+}
+_SAID = [
+    {"role": "user", "content": "What is the square root of 71?"},
+    {"role": "assistant", "content": "The square root of 71 is 8.426149773176359."},
+]
+_FRAME = 'event: delta\ndata: {"text":"The"}\nid: 2\n\n'
+
+
+def _example(description: str, example: Any, media_type: str = "application/json") -> Any:
+    return {"description": description, "content": {media_type: {"example": example}}}
+
+
 _EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The events.", "content": {sse.MEDIA_TYPE: {}}},
+    200: _example("The events.", _FRAME, sse.MEDIA_TYPE),
     204: {"description": "The run is over, and there is nothing after the cursor."},
 }
 
 
-@router.get("/runs/{run_id}")
+@router.get("/runs/{run_id}", responses={200: _example("The run.", _RUN)})
 async def get_run(request: Request, run_id: Id, principal: Principal) -> dict[str, Any]:
     """The run's state, and its answer so far."""
     runner: Runner = request.app.state.runner
@@ -71,7 +96,10 @@ async def cancel_run(request: Request, run_id: Id, principal: Principal) -> None
     await runner.cancel(run_id, principal=principal)
 
 
-@router.get("/threads/{thread_id}")
+@router.get(
+    "/threads/{thread_id}",
+    responses={200: _example("The messages.", {"thread_id": "3f1c9a", "messages": _SAID})},
+)
 async def get_thread(request: Request, thread_id: Id, principal: Principal) -> dict[str, Any]:
     """The conversation, as far as it is remembered."""
     runner: Runner = request.app.state.runner

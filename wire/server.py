@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from types import FrameType
 from typing import Any
 
@@ -33,8 +34,8 @@ IMPORTING = 60
 
 
 @contextmanager
-def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGTERM and SIGINT, before the handler that was there.
+def on_signal(stop: Callable[[], None], at_once: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and SIGINT, before the handler that was there; then `at_once`.
 
     uvicorn waits for open streams and only then lets the app shut down; but it is
     the app that must end the streams.
@@ -45,8 +46,10 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
+    calls = chain([stop], repeat(at_once))
+
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop)
+        loop.call_soon_threadsafe(next(calls))
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

@@ -102,7 +102,8 @@ def _started() -> "subprocess.Popen[bytes]":
 def _asked(child: "subprocess.Popen[bytes]", name: str, data: bytes) -> Any:
     """Raises `OSError` or `ValueError` if there is no answer."""
     told, heard = child.stdin, child.stdout
-    assert told and heard  # noqa: S101  for the type checker: they are pipes
+    assert told is not None  # noqa: S101  for the type checker: they are pipes
+    assert heard is not None  # noqa: S101  the same
     told.write(json.dumps({"name": name, "size": len(data)}).encode() + b"\n" + data)
     told.flush()
     return json.loads(heard.readline(LONGEST_ANSWER))

@@ -28,9 +28,13 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", text).encode(errors="replace").decode()
 
 
+def in_one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
 def title_of(text: str) -> str:
-    """A heading in one line."""
-    return " ".join(clean(text).split())[:MAX_TITLE]
+    """A heading in one line, not too long."""
+    return in_one_line(text)[:MAX_TITLE]
 
 
 class Headings:

@@ -14,6 +14,8 @@ from agent.load import UnknownAgent, named
 
 SECONDS = 60.0
 """For one call."""
+QUESTION_SECONDS = 10.0
+"""For a question, which is searched by its words otherwise."""
 CONNECT_TIMEOUT = 5.0
 NO_KEY = "none"
 
@@ -38,7 +40,7 @@ class Embedder:
             return await self._model.aembed_documents(list(texts))
 
     async def question(self, text: str) -> list[float]:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(QUESTION_SECONDS):
             return await self._model.aembed_query(text)
 
     async def aclose(self) -> None:

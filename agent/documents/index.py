@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.documents.block import SEPARATOR, Block
+from agent.documents.block import SEPARATOR, Block, in_one_line, title_of
 from agent.documents.files import Stamp
 from agent.documents.passage import Passage
 from agent.documents.words import asked, terms
@@ -19,20 +19,21 @@ VERSION = "1"
 """To be raised whenever the same documents would give another index."""
 _WEIGHTS = "1.0, 1.0, 0.5"
 """Of a term in the title, of one in the text, of a word's beginning, which tells less."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, modified INTEGER, size INTEGER, unreadable TEXT
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS passages (
-    id INTEGER PRIMARY KEY, path TEXT, title TEXT, location TEXT, text TEXT, vector BLOB
-);
-CREATE INDEX IF NOT EXISTS passages_of ON passages (path);
-CREATE INDEX IF NOT EXISTS without_vector ON passages (id) WHERE vector IS NULL;
-CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (
-    title, words, stems, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
-);
-"""
+_TABLES = ("about", "files", "passages", "terms")
+_SCHEMA = (
+    "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    """CREATE TABLE files (
+        path TEXT PRIMARY KEY, modified INTEGER, size INTEGER, unreadable TEXT
+    ) WITHOUT ROWID""",
+    """CREATE TABLE passages (
+        id INTEGER PRIMARY KEY, path TEXT, title TEXT, location TEXT, text TEXT, vector BLOB
+    )""",
+    "CREATE INDEX passages_of ON passages (path)",
+    "CREATE INDEX without_vector ON passages (id) WHERE vector IS NULL",
+    """CREATE VIRTUAL TABLE terms USING fts5 (
+        title, words, stems, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
+    )""",
+)
 
 
 class Size(NamedTuple):
@@ -51,19 +52,25 @@ class Index:
     def prepare(self, folder: str) -> None:
         """Begin anew unless it is this version's index of this folder."""
         try:
-            with self.open() as connection:
-                about = dict(connection.execute("SELECT name, value FROM about"))
-        except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
-                raise
-            about = {}
+            self._begin(folder)
+        except sqlite3.OperationalError:
+            raise  # locked, or a disk that is full: the index may be well
+        except sqlite3.DatabaseError:  # it is none, or no longer
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            self._begin(folder)
+
+    def _begin(self, folder: str) -> None:
         mine = {"version": VERSION, "folder": folder}
-        if about.items() >= mine.items():
-            return
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         with self.open() as connection:
-            connection.executescript(f"PRAGMA journal_mode = WAL; {_SCHEMA}")
+            if _about(connection).items() >= mine.items():
+                return
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")  # others may be reading it
+            for name in _TABLES:
+                connection.execute(f"DROP TABLE IF EXISTS {name}")
+            for statement in _SCHEMA:
+                connection.execute(statement)
             connection.executemany("INSERT INTO about VALUES (?, ?)", mine.items())
 
     @contextmanager
@@ -98,11 +105,25 @@ class Index:
 
     def size(self) -> Size:
         with self.open() as connection:
+            if not is_there(connection):
+                return Size(0, 0, {})
             refused = "SELECT path, unreadable FROM files WHERE unreadable NOT NULL ORDER BY path"
             unreadable = dict(connection.execute(refused))
             (files,) = connection.execute("SELECT count(*) FROM files").fetchone()
             (passages,) = connection.execute("SELECT count(*) FROM passages").fetchone()
         return Size(files - len(unreadable), passages, unreadable)
+
+
+def _about(connection: sqlite3.Connection) -> dict[str, str]:
+    if not is_there(connection):
+        return {}
+    return dict(connection.execute("SELECT name, value FROM about"))
+
+
+def is_there(connection: sqlite3.Connection) -> bool:
+    """Whether there is an index: another process may be just about to make it."""
+    found = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
+    return bool(connection.execute(found).fetchone()[0])
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -147,8 +168,8 @@ def _quoted(columns: str, found: Sequence[str]) -> Iterator[str]:
 
 def _add(connection: sqlite3.Connection, path: str, block: Block) -> None:
     name = path.rpartition("/")[2]
-    title = SEPARATOR.join(dict.fromkeys(block.titles)) or name
-    location = f"{path}#{block.place}" if block.place else path
+    title = SEPARATOR.join(dict.fromkeys(block.titles)) or title_of(name)
+    location = in_one_line(f"{path}#{block.place}" if block.place else path)
     row = connection.execute(
         "INSERT INTO passages (path, title, location, text) VALUES (?, ?, ?, ?)",
         (path, title, location, block.text),

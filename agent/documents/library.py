@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from langchain_core.callbacks import Callbacks
 from agent.documents import vectors
 from agent.documents.embeddings import Embedder
 from agent.documents.fusion import fused
-from agent.documents.index import Index, Size, connect, passages, ranked
+from agent.documents.index import Index, Size, connect, is_there, passages, ranked
 from agent.documents.passage import Passage
 from agent.documents.report import progress_bar
 from agent.documents.updating import Progress, Updating, quietly
@@ -27,6 +28,10 @@ STEPS = 10_000
 """Of SQLite's machine, between two looks whether anybody still waits: less than a millisecond."""
 INTERVAL = 2.0
 """Seconds between two looks at the folder."""
+PATIENCE = 60.0
+"""Seconds that a server waits for the first reading before it starts without the rest."""
+CALM, LONGEST_INTERVAL = 10, 10.0
+"""A large folder is looked at less often: one part in so many of the time is enough."""
 
 logger = logging.getLogger("lastword")
 T = TypeVar("T")
@@ -55,27 +60,33 @@ class Library:
 
         Embedding takes longer: until it is done, passages are found by their words.
         """
-        with progress_bar() as progress:
-            await self._trying(self._updating.read(progress))
-        watching = asyncio.create_task(self._watch(interval))
+        ready = asyncio.Event()
+        watching = asyncio.create_task(self._watch(ready, interval))
         try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ready.wait(), PATIENCE)
             yield await self.size()
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
 
-    async def _watch(self, interval: float) -> None:
+    async def _watch(self, ready: asyncio.Event, interval: float) -> None:
+        with progress_bar() as progress:
+            await self._trying(self._updating.read(progress))
+        ready.set()
         while True:
+            begin = time.monotonic()
             await self._trying(self.update())
-            await asyncio.sleep(interval)
+            took = time.monotonic() - begin
+            await asyncio.sleep(max(interval, min(CALM * took, LONGEST_INTERVAL)))
 
     async def _trying(self, update: Awaitable[bool]) -> None:
         """What goes wrong is said once: the folder may be back the next time."""
         problem = ""
         try:
             await update
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it may be over the next time
             problem = type(error).__qualname__
         if problem and problem != self._problem:
             logger.warning("The documents cannot be indexed (%s).", problem)
@@ -85,6 +96,8 @@ class Library:
         vector = await self._embedded(question)
 
         def search(connection: sqlite3.Connection) -> list[Passage]:
+            if not is_there(connection):
+                return []
             if vector is None:
                 return passages(connection, ranked(connection, question, FOUND))
             by_words = ranked(connection, question, CANDIDATES)

@@ -7,7 +7,7 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from agent.documents.block import clean, title_of
+from agent.documents.block import clean, in_one_line, title_of
 from agent.documents.passage import Passage
 from agent.load import UnknownAgent, named
 
@@ -42,7 +42,7 @@ def _passage(document: Document) -> Passage:
     score = next((about[name] for name in ("score", "relevance_score") if name in about), 0.0)
     return Passage(
         title_of(title),
-        clean(location),
+        in_one_line(location),
         clean(document.page_content)[:MAX_CHARACTERS].strip(),
         float(score) if isinstance(score, int | float) and math.isfinite(score) else 0.0,
     )

@@ -1,5 +1,6 @@
 """What an operator sees of indexing: a progress bar in a terminal, and what could not be read."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,7 @@ def progress_bar() -> Iterator[updating.Progress]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task("Looking", total=None)

@@ -49,6 +49,7 @@ def quoting(question: str, result: str) -> str:
 
 
 def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
+    """The best sentences; the first ones where it was the heading that had the words."""
     told = [
         (each.number, sentence)
         for each in passages
@@ -62,7 +63,7 @@ def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
         for number, text in told
     ]
     best = sorted(quotes, key=lambda quote: -quote.weight)[:MOST_QUOTES]
-    return [each for each in best if each.text and each.weight >= max(0.1, 0.6 * best[0].weight)]
+    return [each for each in best if each.text and each.weight >= 0.6 * best[0].weight]
 
 
 def _held(question: str, told: Told) -> float:

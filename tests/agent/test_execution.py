@@ -358,10 +358,12 @@ async def test_shutting_down_while_a_run_is_about_to_begin(upstream, running_her
     async with running_here(log=log) as runner:
         run = asyncio.create_task(runner.ask())
         await log.creating.wait()
-        await runner.aclose()
+        closing = asyncio.create_task(runner.aclose())
+        await asyncio.sleep(0)
         log.create_now.set()
         with pytest.raises(ServerShutdown):
             await run
+        await closing
     assert upstream.requests == []
 
 

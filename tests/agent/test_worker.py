@@ -231,6 +231,94 @@ async def test_an_order_that_cannot_be_read_is_left_to_others(
     assert "run newer cannot be read" in caplog.text
 
 
+async def test_a_worker_that_gets_its_own_lost_run_back(house: House) -> None:
+    web = await house.runner()
+    house.upstream.script(Reply(tokens=spoken("never said"), gate=Gate()))
+    house.upstream.script(Reply(tokens=spoken("Yes.")))
+    async with house.worker() as one:
+        run = await web.ask()
+        await until(lambda: house.upstream.requests)
+        await lose(house, run)
+        assert text_of(await web.events(run)) == "Yes."
+        await until(lambda: one.active == 0)
+        await until(lambda: house.upstream.open == 0)
+
+
+async def lose(house: House, run: Run) -> None:
+    """As if its worker had not been heard of for as long as its lease."""
+    redis, keys = house.several.redis, house.several.keys
+    await redis.delete(keys.lease(run.id))
+    await redis.zadd(keys.running, {run.id: 1})
+
+
+async def test_who_was_given_up_remembers_nothing(house: House) -> None:
+    web = await house.runner()
+    gate = Gate()
+    house.upstream.script(Reply(tokens=spoken("Too late."), gate=gate))
+    async with house.worker() as zombie:
+        run = await web.ask(thread_id="t")
+        await until(lambda: house.upstream.requests)
+        log = zombie.log
+        assert isinstance(log, RedisLog)
+        held = log._leases.held(run.id)
+        assert held
+        log._leases.drop(held)  # so that nobody renews it, and it hears of nothing
+        await lose(house, run)
+        answer = Gate()
+        house.upstream.default = lambda _: Reply(tokens=spoken("Yes."), gate=answer)
+        async with house.worker():
+            await until(lambda: len(house.upstream.requests) == 2)
+            log._leases.hold(held)
+            gate.release()
+            await until(lambda: zombie.active == 0)
+            answer.release()
+            assert text_of(await web.events(run)) == "Yes."
+    assert await web.memory.load(ME, "t") == [Exchange("Hi", "Yes.")]
+
+
+async def test_who_leaves_while_the_run_is_being_opened(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, other = await house.runner(), await house.runner()
+    opening, go_on = asyncio.Event(), asyncio.Event()
+    append = web.log.append
+
+    async def slowly(*given: object) -> None:
+        opening.set()
+        await go_on.wait()
+        await append(*given)  # type: ignore[arg-type]  as given
+
+    monkeypatch.setattr(web.log, "append", slowly)
+    asking = asyncio.create_task(web.ask(thread_id="t", on_disconnect="cancel"))
+    await opening.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    monkeypatch.setattr(audience, "ARRIVAL", 0.01)
+    go_on.set()
+    await until(lambda: other.current("t", principal=ME))
+    run_id = await other.current("t", principal=ME)
+    if run_id:  # or it has been stopped already: nobody came
+        await other.cancel(run_id, principal=ME)
+    await until(_is_free(other))
+
+
+def _is_free(runner: Ran):
+    async def free() -> bool:
+        return await runner.current("t", principal=ME) is None
+
+    return free
+
+
+async def test_a_worker_ends_at_once_when_it_is_told_twice(house: House) -> None:
+    web = await house.runner()
+    house.upstream.default = lambda _: Reply(tokens=spoken("Yes."), gate=Gate())
+    async with house.worker(drain=60.0) as one:
+        await web.ask()
+        await until(lambda: one.active)
+        one.shut_down()
+        one.end_all()
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"text": 5}'])
 def test_what_is_no_order(text: str) -> None:
     with pytest.raises(StorageLost):

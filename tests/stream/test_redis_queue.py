@@ -25,6 +25,7 @@ from tests.stream.processes import Processes, followed, processes, until
 pytestmark = pytest.mark.anyio
 SHORT = 0.3
 BEGUN = RunStarted(RUN.id, RUN.thread_id)
+NOBODY = RunTimeout("No worker has taken the run.").as_event()
 JOB = Job(RUN, '{"any": "text"}')
 
 
@@ -47,7 +48,8 @@ async def taken(log: RedisLog) -> Job:
 
 async def die(several: Processes, log: RedisLog) -> None:
     """Its worker is gone, and its lease has run out."""
-    log._leases.drop(RUN.id)
+    if held := log._leases.held(RUN.id):
+        log._leases.drop(held)
     await several.forget_lease()
 
 
@@ -119,7 +121,7 @@ async def test_whoever_is_stopped_before_it_holds_the_run_learns_of_it(several: 
     job = await taken(worker)
     held = worker._leases.held(job.run.id)
     assert held
-    worker._leases.drop(RUN.id)
+    worker._leases.drop(held)
     await web.stop(RUN.id)
     await until(lambda: worker._tails._places.get(several.keys.signals, "0-0") != "0-0")
     assert told == []
@@ -186,8 +188,7 @@ async def test_a_run_that_nobody_takes_ends(several: Processes) -> None:
     web = await several.open()
     await put(web)
     await die(several, web)
-    said = await bury(web)
-    assert said == [BEGUN, RunTimeout("No worker has taken the run.").as_event()]
+    assert await bury(web) == [BEGUN, NOBODY]
 
 
 async def test_a_run_that_was_trimmed_cannot_begin_anew(several: Processes) -> None:
@@ -201,6 +202,60 @@ async def test_a_run_that_was_trimmed_cannot_begin_anew(several: Processes) -> N
     assert (await web.last(RUN.id)).event == ProducerLost().as_event()
 
 
+async def test_a_run_that_was_put_back_waits_no_longer_than_another(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await taken(dying)
+    await die(several, dying)
+    assert await bury(web) == [BEGUN]
+    await several.forget_lease()
+    assert await bury(web) == [BEGUN, NOBODY]
+
+
+async def test_a_run_whose_thread_another_has_is_lost(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await taken(dying)
+    await die(several, dying)
+    await several.redis.delete(several.keys.thread(RUN.principal, RUN.thread_id))
+    second = Run("second", RUN.thread_id, RUN.principal, "Again?")
+    await web.create(second)
+    assert await bury(web) == [BEGUN, ProducerLost().as_event()]
+    assert await web.running(RUN.principal, RUN.thread_id) == "second"
+
+
+async def test_a_run_that_somebody_wants_to_stop_is_not_begun_anew(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await taken(dying)
+    await die(several, dying)
+    await web.stop(RUN.id)
+    assert await bury(web) == [BEGUN, RunCancelled()]
+
+
+async def test_nothing_is_left_of_a_job_that_has_ended(several: Processes) -> None:
+    web, worker = await several.open(), await several.open()
+    await put(web)
+    assert await several.redis.exists(several.keys.job(RUN.id))
+    await taken(worker)
+    await worker.append(RUN.id, [RunCompleted()])
+    assert not await several.redis.exists(several.keys.job(RUN.id))
+
+
+async def test_a_worker_that_takes_its_own_lost_run_holds_it_anew(several: Processes) -> None:
+    web, worker = await several.open(), await several.open()
+    await put(web)
+    await taken(worker)
+    old = worker._leases.held(RUN.id)
+    assert old
+    await several.forget_lease()
+    assert await bury(web) == [BEGUN]
+    await taken(worker)
+    worker._leases.drop(old)
+    await worker.append(RUN.id, [RunCompleted()])
+    assert await events(web) == [BEGUN, RunCompleted()]
+
+
 async def test_who_goes_gives_it_back(several: Processes) -> None:
     web, going, other = await several.open(lease=SHORT), await several.open(), await several.open()
     await put(web)
@@ -209,7 +264,10 @@ async def test_who_goes_gives_it_back(several: Processes) -> None:
     await going.queue.give_back(RUN.id)
     with pytest.raises(NotFound):
         await going.append(RUN.id, deltas("x"))
-    assert await taken(other) == JOB
+    for _ in range(redis_queue.ATTEMPTS):
+        assert await taken(other) == JOB
+        await other.queue.give_back(RUN.id)  # it is no death, however often
+    assert await taken(going) == JOB
 
 
 async def test_whose_lease_was_lost_gives_nothing_back(several: Processes) -> None:

@@ -43,7 +43,9 @@ test("the same events wherever the network cuts", async (t) => {
   const { fetch } = globalThis;
   t.after(() => (globalThis.fetch = fetch));
   for (const eol of ["\n", "\r", "\r\n"]) {
-    const bytes = new TextEncoder().encode(`\ufeff${STREAM.replaceAll("\n", eol)}event: delta${eol}`);
+    const bytes = new TextEncoder().encode(
+      `\ufeff${STREAM.replaceAll("\n", eol)}event: delta${eol}`,
+    );
     const cuts = Array.from(bytes, (_, at) => [bytes.subarray(0, at), bytes.subarray(at)]);
     cuts.push(Array.from(bytes, (byte) => Uint8Array.of(byte)));
     for (const pieces of cuts) {
@@ -60,7 +62,7 @@ test("what a frame may be, by the letter of the standard", async (t) => {
     'data: {"a_b":\ndata:1}\n\n', // two lines, without an event's name
     "event: nothing\n\n", // no data: none
     'id: 7\n\nid: 8\0\ndata:  {"x":[{"y_z":null}]}\n\n', // an id with NUL is none
-    'event\nnonsense: x\nevent: end\ndata: {}\n\n',
+    "event\nnonsense: x\nevent: end\ndata: {}\n\n",
   ];
   globalThis.fetch = async () => inPieces([new TextEncoder().encode(stream.join(""))]);
   assert.deepEqual(await gather(ask({ text: "hi" })), [
@@ -144,9 +146,15 @@ test("up to a limit, if there is one", async () => {
   await scripted([events(FRAMES[0]), nothing()], async ({ url, asked }) => {
     const seen = [];
     const all = async () => {
-      for await (const event of ask({ text: "hi", url, ...OURS, retries: 3 })) seen.push(event.type);
+      for await (const event of ask({ text: "hi", url, ...OURS, retries: 3 }))
+        seen.push(event.type);
     };
-    await assert.rejects(all, { name: "LastwordError", code: "network", retryable: true, status: 0 });
+    await assert.rejects(all, {
+      name: "LastwordError",
+      code: "network",
+      retryable: true,
+      status: 0,
+    });
     assert.deepEqual(seen, ["start", "lost", "lost", "lost"]);
     assert.equal(asked.length, 4);
   });
@@ -156,17 +164,25 @@ test("a run that is gone is an error", async () => {
   const gone = { code: "gone", detail: "Too late.", retryable: false };
   await scripted([events(FRAMES[0]), json(gone, { status: 410 })], async ({ url }) => {
     const all = () => gather(ask({ text: "hi", url, ...OURS }));
-    await assert.rejects(all, { code: "gone", status: 410, message: "Too late.", retryable: false });
+    await assert.rejects(all, {
+      code: "gone",
+      status: 410,
+      message: "Too late.",
+      retryable: false,
+    });
   });
 });
 
 test("resume goes on after a cursor, and is silent if there is nothing", async () => {
-  await scripted([({ url }) => events(after(url)), reply("", { status: 204 })], async ({ url, asked }) => {
-    assert.deepEqual(await gather(resume("a/b", "3", { url, key: "sk" })), EXPECTED.slice(4));
-    assert.deepEqual(await gather(resume("a/b", "5", { url })), []);
-    assert.equal(asked[0].url, "/runs/a%2Fb/events?after=3");
-    assert.equal(asked[0].headers.authorization, "Bearer sk");
-  });
+  await scripted(
+    [({ url }) => events(after(url)), reply("", { status: 204 })],
+    async ({ url, asked }) => {
+      assert.deepEqual(await gather(resume("a/b", "3", { url, key: "sk" })), EXPECTED.slice(4));
+      assert.deepEqual(await gather(resume("a/b", "5", { url })), []);
+      assert.equal(asked[0].url, "/runs/a%2Fb/events?after=3");
+      assert.equal(asked[0].headers.authorization, "Bearer sk");
+    },
+  );
 });
 
 test("a refusal has a code, a status, a field", async () => {
@@ -177,7 +193,10 @@ test("a refusal has a code, a status, a field", async () => {
     errors: [{ field: "text", message: "too long" }],
   };
   await scripted([json(problem, { status: 422 })], async ({ url, asked }) => {
-    for (const call of [() => gather(ask({ text: "hi", url })), () => answer({ text: "hi", url })]) {
+    for (const call of [
+      () => gather(ask({ text: "hi", url })),
+      () => answer({ text: "hi", url }),
+    ]) {
       await assert.rejects(call, (error) => {
         assert.ok(error instanceof LastwordError);
         const { name, message, code, status, field, retryable } = error;
@@ -250,7 +269,7 @@ test("a server that has gone silent is left, and found again", async () => {
 test("who aborts hears their own reason, whatever it waits for", async () => {
   const reason = new Error("enough");
   const when = {
-    "before": (controller) => controller.abort(reason),
+    before: (controller) => controller.abort(reason),
     "while it comes": (controller, event) => event?.type === "delta" && controller.abort(reason),
     "while it is lost": (controller, event) => event?.type === "lost" && controller.abort(reason),
   };
@@ -267,10 +286,13 @@ test("who aborts hears their own reason, whatever it waits for", async () => {
       await Promise.all(asked.map(({ left }) => left));
     });
   }
-  await scripted([reply("", { stall: true, headers: { "Content-Type": "application/json" } })], async ({ url }) => {
-    const waiting = answer({ text: "hi", url, signal: AbortSignal.timeout(20) });
-    await assert.rejects(waiting, { name: "TimeoutError" });
-  });
+  await scripted(
+    [reply("", { stall: true, headers: { "Content-Type": "application/json" } })],
+    async ({ url }) => {
+      const waiting = answer({ text: "hi", url, signal: AbortSignal.timeout(20) });
+      await assert.rejects(waiting, { name: "TimeoutError" });
+    },
+  );
 });
 
 test("who leaves the loop leaves the connection", async () => {
@@ -300,7 +322,12 @@ test("the network's return ends the wait", async () => {
 });
 
 test("a whole answer, and the end of a run", async () => {
-  const whole = { input: "hi", chat_history: [{ role: "user", content: "x" }], run_id: "r", usage: {} };
+  const whole = {
+    input: "hi",
+    chat_history: [{ role: "user", content: "x" }],
+    run_id: "r",
+    usage: {},
+  };
   await scripted([json(whole), reply("", { status: 204 })], async ({ url, asked }) => {
     assert.deepEqual(await answer({ text: "hi", url }), {
       input: "hi",

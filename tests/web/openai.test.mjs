@@ -1,7 +1,12 @@
 // web/openai.js against a server that says and breaks off what a test wants.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OpenAIError, completeChat, createChatCompletion, createEmbedding } from "../../web/openai.js";
+import {
+  OpenAIError,
+  completeChat,
+  createChatCompletion,
+  createEmbedding,
+} from "../../web/openai.js";
 import { events, gather, inPieces, json, nothing, reply, scripted } from "./scripted.mjs";
 
 const HOSTILE = "ü\u2028🤙🏽\r\n\ndata: x\0\x85";
@@ -36,7 +41,12 @@ test("what is asked, and how", async () => {
     assert.deepEqual(await completeChat(BODY, options), { id: "c" });
     assert.deepEqual(await createEmbedding({ model: "e", input: ["a"] }, { url }), { id: "c" });
     assert.deepEqual(
-      asked.map(({ method, url, headers }) => [method, url, headers.authorization, headers["x-title"]]),
+      asked.map(({ method, url, headers }) => [
+        method,
+        url,
+        headers.authorization,
+        headers["x-title"],
+      ]),
       [
         ["POST", "/v1/chat/completions", "Bearer sk", "me"],
         ["POST", "/v1/chat/completions", "Bearer sk", "me"],
@@ -45,7 +55,11 @@ test("what is asked, and how", async () => {
     );
     assert.deepEqual(
       asked.map(({ body }) => JSON.parse(body)),
-      [{ ...BODY, stream: true }, { ...BODY, stream: false }, { model: "e", input: ["a"] }],
+      [
+        { ...BODY, stream: true },
+        { ...BODY, stream: false },
+        { model: "e", input: ["a"] },
+      ],
     );
   });
 });
@@ -59,14 +73,24 @@ test("an error in the stream is raised", async () => {
         for await (const chunk of createChatCompletion(BODY, { url })) seen.push(chunk);
       };
       const [code, type, param] = error.code ? ["x", "t", "p"] : [null, null, null];
-      await assert.rejects(all, { name: "OpenAIError", message: "Broken.", code, type, param, status: 0 });
+      await assert.rejects(all, {
+        name: "OpenAIError",
+        message: "Broken.",
+        code,
+        type,
+        param,
+        status: 0,
+      });
       assert.deepEqual(seen, CHUNKS);
     });
   }
 });
 
 test("a stream that does not come to its end is an error", async () => {
-  for (const [options, code] of [[{}, "truncated"], [{ cut: true }, "network"]]) {
+  for (const [options, code] of [
+    [{}, "truncated"],
+    [{ cut: true }, "network"],
+  ]) {
     await scripted([events(STREAM, options)], async ({ url, asked }) => {
       await assert.rejects(() => gather(createChatCompletion(BODY, { url, delay: 1 })), { code });
       assert.equal(asked.length, 1, "not after the first byte");
@@ -78,7 +102,9 @@ test("what is no answer is said to be none", async () => {
   const page = reply("<h1>", { headers: { "Content-Type": "text/html" } });
   for (const first of [page, events("data: {\n\n")]) {
     await scripted([first], async ({ url }) => {
-      await assert.rejects(() => gather(createChatCompletion(BODY, { url })), { code: "malformed" });
+      await assert.rejects(() => gather(createChatCompletion(BODY, { url })), {
+        code: "malformed",
+      });
       await assert.rejects(() => completeChat(BODY, { url }), { code: "malformed" });
     });
   }
@@ -92,7 +118,15 @@ test("tried again before the first byte, and not for ever", async () => {
   await scripted([...ill, events(STREAM + DONE)], async ({ url }) => {
     assert.deepEqual(await gather(createChatCompletion(BODY, { url, delay: 1 })), CHUNKS);
   });
-  for (const [status, times] of Object.entries({ 400: 1, 408: 3, 409: 3, 429: 3, 500: 3, 501: 1, 502: 3 })) {
+  for (const [status, times] of Object.entries({
+    400: 1,
+    408: 3,
+    409: 3,
+    429: 3,
+    500: 3,
+    501: 1,
+    502: 3,
+  })) {
     await scripted([json({ error: { message: "No." } }, { status })], async ({ url, asked }) => {
       const call = () => completeChat(BODY, { url, delay: 1 });
       await assert.rejects(call, { status: Number(status), retryable: times > 1 });
@@ -130,7 +164,10 @@ test("who aborts hears their own reason, and the server does too", async () => {
     };
     await assert.rejects(all, reason);
     await asked[0].left;
-    await assert.rejects(() => completeChat(BODY, { url, signal: AbortSignal.abort(reason) }), reason);
+    await assert.rejects(
+      () => completeChat(BODY, { url, signal: AbortSignal.abort(reason) }),
+      reason,
+    );
     for await (const _ of createChatCompletion(BODY, { url })) break;
     await asked[1].left;
   });

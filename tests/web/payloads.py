@@ -109,4 +109,17 @@ MARKDOWN = [
 ]
 """What a Markdown renderer may make of it."""
 
-PAYLOADS = [*MARKUP, *MARKDOWN]
+SHAPES = [
+    "a | b\n---|---|---",
+    "a | b\n---|--:\n1 | 2\n\nx",
+    "The value is\n1.5\n-x\n#1",
+    "- a\n- b\n  1. c\n\n     d\n- **e\n\nf** g",
+    "1. `a\n2. b`\n\n\n3. c",
+    "```js\nlet a;\n``\n```\ntext *a\n\n~~~\nopen",
+    "> a\nb\n> c\n- d\n# e\n---\n***\nf",
+    "\\[ a\n= b \\]\n$$c$$ d\n$e_1$ \\(f\\) $5 and $6",
+    "[a](https://b.c) [1] [2] ![d](https://e.f) https://g.h/(i). __j__ ~~k~~ l_m_n 2*3*4",
+]
+"""Harmless, and grown by one character at a time not what they seemed to be."""
+
+PAYLOADS = [*MARKUP, *MARKDOWN, *SHAPES]

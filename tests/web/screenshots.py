@@ -1,5 +1,6 @@
-"""Pictures of the page's main states, to be looked at: `scripts/screenshots folder`."""
+"""Pictures of the page's main states, to be looked at: `scripts/screenshots [folder]`."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -29,6 +30,29 @@ import math
 
 print(math.sqrt(71))  # 8.426149773176359
 ```"""
+SOURCES = """
+(async () => {
+  const { View } = await import("/web/view.js");
+  const { newTurn, read } = await import("/web/turn.js");
+  const turn = newTurn("What do the documents say of square roots?");
+  const passage = "The square root of x is the number whose square is x.";
+  const location = "https://example.org/roots";
+  const source = { type: "source", title: "Roots, in short", location, passage, score: 0.87 };
+  read(turn, { type: "start", runId: "r" });
+  read(turn, { ...source, number: 1 });
+  read(turn, { ...source, number: 2, title: "handbook.md", location: "docs/handbook.md" });
+  read(turn, { type: "delta", text: "A root undoes a square [1]. Of 71 it is about 8.43 [2]." });
+  const view = new View(turn, { say() {}, now() {} });
+  document.getElementById("turns").replaceChildren(view.element);
+  document.getElementById("empty").hidden = true;
+  view.update(turn);
+  view.element.querySelector(".cite").click();
+  read(turn, { type: "lost" });
+  view.update(turn);
+})()
+"""
+README = {"markdown-desktop-light.png": "page.png", "streaming-phone-dark.png": "phone.png"}
+"""Which of them stand there, and their names in `docs`."""
 DESKTOP, PHONE = (1100, 760), (390, 780)
 
 
@@ -64,6 +88,10 @@ def main(folder: Path) -> None:
                 simple_states(chat_with(offline), shoot)
                 rich_states(chat_with(lastword), shoot, upstream)
                 shoot(chat_with(locked), "key")
+    docs = Path(__file__).parent.parent.parent / "docs"
+    docs.mkdir(exist_ok=True)
+    for name, known_as in README.items():
+        shutil.copy(folder / name, docs / known_as)
 
 
 def simple_states(chat: Chat, shoot: Callable[[Chat, str], None]) -> None:
@@ -71,6 +99,9 @@ def simple_states(chat: Chat, shoot: Callable[[Chat, str], None]) -> None:
     chat.click("#sign")
     shoot(chat, "offline")
     chat.press("Escape")
+    chat.evaluate(SOURCES)
+    shoot(chat, "sources")
+    chat.visit()
     chat.ask("What is the square root of 71?")
     chat.wait_until_idle()
     chat.ask("and that times two?")
@@ -113,4 +144,4 @@ def rich_states(chat: Chat, shoot: Callable[[Chat, str], None], upstream: Upstre
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/screenshots"))

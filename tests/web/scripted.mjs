@@ -3,7 +3,13 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 
 /** One reply. It breaks off after the body if `cut`, and `stall` leaves it open. */
-export const reply = (body, options = {}) => ({ status: 200, headers: {}, body, piece: 1e9, ...options });
+export const reply = (body, options = {}) => ({
+  status: 200,
+  headers: {},
+  body,
+  piece: 1e9,
+  ...options,
+});
 export const events = (body, options = {}) =>
   reply(body, { ...options, headers: { "Content-Type": "text/event-stream", ...options.headers } });
 export const json = (value, options = {}) =>

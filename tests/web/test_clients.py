@@ -37,8 +37,8 @@ def run_tests(script: str, **environment: str) -> None:
     assert "tests 0\n" not in done.stdout
 
 
-@pytest.mark.parametrize("script", ["lastword.test.mjs", "openai.test.mjs"])
-def test_against_scripted_servers(script: str):
+@pytest.mark.parametrize("script", ["lastword.test.mjs", "openai.test.mjs", "turn.test.mjs"])
+def test_by_themselves(script: str):
     run_tests(script)
 
 

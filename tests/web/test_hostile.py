@@ -146,6 +146,25 @@ def test_errors_titles_and_keys_of_strangers(watched: Chat, model: Upstream):
     harmless(watched, found | {"rel": True, "attributes": []})
 
 
+FORMULAS = {
+    r"\(\frac{1}{2} \times \sqrt{x+1} \leq 10^{-3}\)": "1/2 × √(x+1) ≤ 10-3",
+    r"\[ a } \constructor{b} \, c_{i} ": "a constructorb ci",
+    r"$$\sqrt 71 \approx 8.4\%$$": "√71 ≈ 8.4%",
+    r"$x_1$, $5 and $6": "x1, $5 and $6",
+    r"\(" + "{" * 30 + "a" + "}" * 30 + r"\)": "a",
+}
+
+
+def test_formulas_are_readable(watched: Chat):
+    said = """
+    import("/web/markdown.js").then(({ Flow }) => %s.map((text) => {
+      const flow = new Flow();
+      flow.show(text, false);
+      return flow.element.textContent.replace(/\\s+/g, " ");
+    }))"""
+    assert watched.evaluate(said % json.dumps([*FORMULAS])) == [*FORMULAS.values()]
+
+
 def test_the_policy_stands_behind_it(watched: Chat):
     """Even if markup got in, nothing of it would run, and nothing leave."""
     refused = watched.evaluate(

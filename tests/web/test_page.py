@@ -1,25 +1,22 @@
 """The chat page in a real browser, as people use it."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, Event, ToolStarted
 from tests.replies import Gate, Reply, Stall, Status, Token, blob, final
 from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
 from tests.web.page import SHIFT, Chat
-from tests.wire.helpers import get, spoken
+from tests.web.screenshots import SOURCES
+from tests.wire.helpers import TIMEOUT, get, spoken
 from tests.wire.proxy import Proxy
 
-WORDS = ["One ", "two ", "**three", "** four."]
-
-
-def gated(model: Upstream, *pieces: str) -> Reply:
-    """An answer that waits before each of its pieces."""
-    reply = model.script(Reply(tokens=spoken(*pieces), gate=Gate()))
-    assert reply.gate
-    reply.gate.release()  # what comes before the answer
-    return reply
+CORPUS = Path(__file__).parent.parent / "corpus"
+WORDS = ["One ", "two ", "**three", "** four.\n\nFive."]
 
 
 def stalled(model: Upstream, *pieces: str, after: int = 1) -> Stall:
@@ -36,24 +33,25 @@ def heard(model: Upstream) -> list[str]:
 
 
 def test_tokens_come_one_by_one_and_nothing_moves(chat: Chat, model: Upstream):
+    model.script(Reply(tokens=spoken("Long ago.\n\n" * 40)))
+    chat.ask("Before")
+    chat.wait_until_idle()
     gate = Gate(1)
     model.script(Reply(tokens=spoken(*WORDS), gate=gate))
     chat.ask("Count")
-    where = "[...document.querySelectorAll('.question, .text > p')].map((e) => e.offsetTop).join()"
+    where = "document.querySelectorAll('.question')[1].getBoundingClientRect().top"
     places = set()
-    for n, shown in enumerate(["One", "One two", "One two three", "One two three four."]):
+    for shown in ("One", "One two", "One two three", "One two three four.\n\nFive."):
         gate.release(1)
-        chat.wait(f"document.querySelector('.turn > .text')?.innerText.trim() === {shown!r}")
-        places.add(
-            (chat.evaluate(where), chat.evaluate("document.getElementById('log').scrollTop"))
-        )
-        assert chat.text("#send") == "Stop", n
+        wait_for(lambda shown=shown: chat.answer.strip() == shown)
+        places.add(chat.evaluate(where))
+        assert chat.text("#send") == "Stop"
     assert len(places) == 1
     assert chat.texts(".text strong") == ["three"]
     gate.release()
     chat.wait_until_idle()
     assert "first words after" in chat.text(".timing")
-    assert chat.evaluate("document.title") == "Count – Lastword"
+    assert chat.evaluate("document.title") == "Before – Lastword"
 
 
 def test_a_tools_call_is_a_step_that_opens(chat: Chat, model: Upstream):
@@ -68,6 +66,30 @@ def test_a_tools_call_is_a_step_that_opens(chat: Chat, model: Upstream):
     assert chat.texts(".step[open] dd") == ["6*7", "42"]
     assert wrong.startswith("calculator 6/ → ")
     assert chat.answer == "Hello there."
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
+def test_sources_are_numbers_that_open_the_passage(
+    whole: bool, serve: Callable[..., Lastword], somebody: Callable[..., Chat]
+):
+    chat = somebody(serve(model="offline", documents=CORPUS))
+    if whole:
+        chat.click("#options label", "Without streaming")
+    chat.ask("How many bicycles are carried on one crossing?")
+    chat.wait_until_idle()
+    assert "at most 24 of them" in chat.answer
+    assert chat.texts(".sources blockquote") == []
+    chat.click(".cite", "1")
+    assert "at most 24 of them" in chat.text(".sources blockquote")
+    assert "en/ferry.md" in chat.text(".where")
+    assert "Handbook of the island ferry" in chat.focused
+
+
+def test_a_number_that_no_source_has_is_text(chat: Chat, model: Upstream):
+    model.script(Reply(tokens=[final("As said [7].")]))
+    chat.ask("Says who?")
+    chat.wait_until_idle()
+    assert chat.answer == "As said [7]."
 
 
 def test_stop_keeps_what_came(chat: Chat, model: Upstream, shared: Lastword):
@@ -119,14 +141,19 @@ def test_an_edit_while_it_is_being_answered(chat: Chat, model: Upstream):
     chat.click(".edit button", "Ask again")
     chat.wait_for_text(".text", "Hello there.")
     chat.wait_until_idle()
-    assert chat.texts(".question") == ["right"]
+    assert chat.texts(".question") == chat.texts("#list a") == ["right"]
     assert model.cancelled == 1
+    chat.reload()
+    assert chat.texts(".question") == ["right"]
 
 
 def test_raw_text_and_copies(chat: Chat, model: Upstream):
     text = "# Title\n\n```py\nprint()\n```\n\n* **a** [b](javascript:c)"
-    model.script(Reply(tokens=spoken(text)))
+    half = stalled(model, text[:20], text[20:])
     chat.ask("Markdown")
+    chat.wait_for_text(".text", "print")
+    assert half.gate
+    half.gate.release()
     chat.wait_until_idle()
     assert chat.texts(".text h3, .text strong, .text pre") == ["Title", "print()", "a"]
     chat.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
@@ -165,7 +192,7 @@ def test_without_streaming_there_is_nothing_to_see(chat: Chat, model: Upstream):
     assert chat.answer == ""
     reply.gate.release()
     chat.wait_until_idle()
-    assert chat.answer == "One two three four."
+    assert chat.answer == "One two three four.\n\nFive."
     assert "without streaming" in chat.text(".timing")
     stalled(model, "a", "b")
     chat.ask("Again")
@@ -332,6 +359,11 @@ def test_two_tabs_show_the_same_and_do_not_mix(chat: Chat, model: Upstream):
     chat.wait("document.querySelectorAll('.turn').length === 2")
     chat.wait_until_idle()
     chat.wait("document.querySelectorAll('.turn > .text')[1].textContent === 'Hello there.'")
+    model.script(Reply(tokens=[final("Again.")]))
+    chat.click(".bar button", "Answer again")
+    for tab in (chat, other):
+        wait_for(lambda tab=tab: tab.texts(".turn > .text") == ["Half and half", "Again."])
+        tab.wait_until_idle()
     first, second = stalled(model, "Mine", "!"), None
     chat.click("#new")
     chat.ask("Alone")
@@ -346,7 +378,7 @@ def test_two_tabs_show_the_same_and_do_not_mix(chat: Chat, model: Upstream):
     for tab, text in ((chat, "Mine!"), (other, "Yours!")):
         tab.wait_until_idle()
         assert tab.texts(".turn > .text") == [text]
-    assert len(model.requests) == 4
+    assert len(model.requests) == 5
 
 
 # For everybody
@@ -381,6 +413,9 @@ def test_by_the_keyboard_alone(chat: Chat, model: Upstream):
     chat.press("Enter")
     chat.wait_for_text(".text", "Half")
     assert chat.evaluate("document.querySelector('.question').textContent") == "two\nlines"
+    chat.click(".asked button", "Edit")
+    chat.press("Escape")
+    assert (chat.focused, chat.text("#send")) == ("Edit", "Stop"), "only what it was meant for"
     chat.press("Escape")
     chat.wait_until_idle()
     chat.evaluate("document.querySelector('.skip').focus()")
@@ -416,6 +451,8 @@ def test_who_listens_hears_each_block_once(chat: Chat, model: Upstream):
     reply.gate.release()
     chat.wait_until_idle()
     chat.wait(f"{told}.length === 5")
+    for _ in range(2):
+        chat.click(".bar button", "Raw")
     assert chat.evaluate(told)[2:] == ["Two.", "Three.", "End of the answer"]
 
 
@@ -433,6 +470,7 @@ def test_on_a_phone(chat: Chat, model: Upstream):
     wait_for(lambda: not chat.texts("#new"))
     chat.click("#menu")
     wait_for(lambda: chat.texts("#new"))
+    assert chat.evaluate("document.getElementById('aside').scrollWidth") <= 320
     assert chat.focused == "New conversation"
     chat.press("Escape")
     assert chat.focused == "Conversations"
@@ -481,6 +519,8 @@ def test_axe_finds_nothing(scheme: str, axe: str, chat: Chat, model: Upstream):
     chat.wait_until_idle()
     chat.click(".asked button", "Edit")
     check("raw, failed, edited")
+    chat.evaluate(SOURCES)
+    check("sources, connection lost")
     for dialog in ("offline", "key"):
         chat.evaluate(f"document.getElementById('{dialog}').showModal()")
         check(dialog)
@@ -547,3 +587,81 @@ def test_the_input_needs_no_script_to_be_there(chat: Chat):
     chat.page.call("Page.navigate", url=chat.url + "/?plain")
     chat.wait("location.search === '?plain' && document.readyState === 'complete'")
     assert chat.evaluate("document.getElementById('text').checkVisibility()")
+
+
+# Text that may not be the answer
+
+CALCULATE = {"name": "calculator", "arguments": '{"expression": "6*7"}'}
+CALL: Token = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": CALCULATE}]}
+
+
+def test_what_was_not_the_answer_is_taken_back(
+    serve: Callable[..., Lastword], upstream: Upstream, somebody: Callable[..., Chat]
+):
+    chat = somebody(serve(protocol="message"))
+    first, second = Gate(2), Gate(1)
+    preamble: list[Token] = ["Let me ", "see.", CALL]
+    upstream.script(Reply(tokens=preamble, finish_reason="tool_calls", gate=first))
+    upstream.script(Reply(tokens=["It is ", "42."], gate=second))
+    chat.ask("6*7?")
+    wait_for(lambda: chat.answer == "Let me see.")
+    first.release()
+    wait_for(lambda: chat.answer == "It is")
+    assert chat.texts(".step") == ["calculator 6*7 → 42"]
+    second.release()
+    chat.wait_until_idle()
+    assert chat.answer == "It is 42."
+
+
+def test_certain_text_stays_and_may_be_taken_back_as_well(
+    chat: Chat, model: Upstream, shared: Lastword
+):
+    """As providers may who label what they say, and as a run does that begins anew."""
+    model.script(Stall())
+    chat.ask("hi")
+    model.wait_for(lambda: model.open == 1)
+
+    def say(shown: str, *events: Event) -> None:
+        (execution,) = shared.runner._threads.values()
+        assert execution._answering
+        appending = shared.runner._parts.log.append(execution.run.id, events)
+        loop = execution._answering.get_loop()
+        asyncio.run_coroutine_threadsafe(appending, loop).result(TIMEOUT)
+        wait_for(lambda: chat.answer == shown)
+
+    say("one two", AnswerDelta("one"), AnswerDelta(" two", False))
+    say("one", AnswerRetracted())
+    say(
+        "one three four",
+        AnswerDelta(" three", False),
+        AnswerConfirmed(),
+        AnswerDelta(" four", False),
+    )
+    say("one three", AnswerRetracted(), ToolStarted("1", "search", "{}"))
+    assert chat.texts(".step") == ["search → …"]
+    say("anew", AnswerRetracted(certain=True), AnswerDelta("anew"))
+    assert chat.texts(".step") == []
+
+
+def test_a_full_browser_keeps_what_it_can(chat: Chat, model: Upstream):
+    for text in ("oldest", "old"):
+        chat.click("#new")
+        chat.ask(text)
+        chat.wait_until_idle()
+    chat.evaluate(
+        "{ let n = 2 ** 23; while (n > 0) { try {"
+        " localStorage.filler = (localStorage.filler ?? '') + 'x'.repeat(n) }"
+        " catch { n = Math.floor(n / 2) } } }"
+    )
+    chat.click("#new")
+    model.script(Reply(tokens=[final("Long. " * 500)]))
+    chat.ask("newest")
+    chat.wait_until_idle()
+    assert chat.answer.startswith("Long. Long.")
+    assert "will be lost with the page" in chat.evaluate(
+        "document.getElementById('told').innerText"
+    )
+    assert "oldest" not in chat.texts("#list a")
+    chat.ask("and another")
+    chat.wait_until_idle()
+    assert chat.answer == "Hello there."

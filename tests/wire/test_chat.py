@@ -190,6 +190,7 @@ def test_the_document(shared: Lastword, model: Upstream):
         "finish_reason": "stop",
         "usage": {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12},
         "sources": [],
+        "cited": [],
     }
 
 

@@ -31,15 +31,35 @@ POLICY = {
 
 @pytest.mark.parametrize("path", ["/", *(f"/web/{name}" for name in sorted(FILES))])
 def test_the_pages_files(path: str, shared: Lastword):
-    answer = get(shared, path)
+    plain = get(shared, path, headers={"Accept-Encoding": "identity"})
+    small = get(shared, path)
     kind = TYPES[path.rpartition(".")[2] if "." in path else "html"]
-    assert answer.status_code == 200
-    assert answer.content
-    assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
-    assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    for answer in (plain, small):
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+        assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Vary"] == "Accept-Encoding"
+    assert plain.content == small.content != b""
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert int(small.headers["Content-Length"]) < len(plain.content)
+    kept = get(shared, path, headers={"If-None-Match": small.headers["ETag"]})
+    assert (kept.status_code, kept.content) == (304, b"")
+    assert get(shared, path, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+def test_the_page_weighs_less_than_60_kilobytes(shared: Lastword):
+    sizes = [int(get(shared, f"/web/{name}").headers["Content-Length"]) for name in FILES]
+    assert sum(sizes) < 60_000
+
+
+@pytest.mark.parametrize("keys", ["", "sk-anne"], ids=["without keys", "with keys"])
+def test_what_the_page_must_know(keys: str, shared: Lastword, serve: Callable[..., Lastword]):
+    assert get(shared, "/web/config").json() == {"offline": False, "wants_key": False}
+    offline = serve(model="offline", api_keys=keys)
+    assert get(offline, "/web/config").json() == {"offline": True, "wants_key": bool(keys)}
 
 
 def test_all_that_the_page_loads_is_there(shared: Lastword):

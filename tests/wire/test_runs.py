@@ -50,6 +50,7 @@ def test_a_run_that_is_over(shared: Lastword, model: Upstream):
         "finish_reason": "stop",
         "usage": {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12},
         "sources": [],
+        "cited": [],
     }
 
 

@@ -1,13 +1,11 @@
-"""Text that may not be the answer: what each wire, and the page, makes of it.
+"""Text that may not be the answer: what each wire makes of it. (The page: tests/web.)
 
 With native tool calls only the end of a message shows that it was the answer. So
 what the model says before it calls a tool is shown, or held, as each wire can.
 """
 
-import asyncio
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,10 @@ import pytest
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, Event, ThoughtDelta
 from stream.log import Cursor, Entry
 from tests.commands import MAIN, Terminal, environment
-from tests.replies import Gate, Reply, Stall, Token
+from tests.replies import Gate, Reply, Token
 from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
-from tests.wire.browser import BROWSER, Page, browsing
-from tests.wire.helpers import EVENTS, JSON, TIMEOUT, Client, ask, get, only_run, parse
+from tests.wire.helpers import EVENTS, JSON, Client, ask, get, only_run, parse
 from wire.append_only import Eager
 
 CALCULATE = {"name": "calculator", "arguments": json.dumps({"expression": "6*7"})}
@@ -161,74 +158,3 @@ def test_the_terminal_shows_only_what_is_certain(tmp_path: Path, upstream: Upstr
         assert terminal.wait_for("42\n") == "6*7?\n  calculator: 42\n"
         second.release()
         assert terminal.wait_for_prompt() == "It is 42.\n> "
-
-
-# On the page
-
-
-@pytest.fixture
-def page(exact: Lastword, tmp_path: Path) -> Iterator[Page]:
-    if BROWSER is None:
-        pytest.skip("no Chromium here")
-    profile = tmp_path / "profile"
-    with browsing(profile) as page:
-        page.call("Page.navigate", url=exact.url)
-        wait_for(lambda: page.evaluate("document.readyState") == "complete")
-        yield page
-    shutil.rmtree(profile, ignore_errors=True)
-
-
-def _talk(page: Page) -> list[list[str]]:
-    """What stands on the page: who or what says it, and its words."""
-    return page.evaluate(
-        "[...document.querySelectorAll('#talk > p:not(.hint)')]"
-        ".map((p) => [p.className, p.textContent])"
-    )
-
-
-def _ask(page: Page, text: str) -> None:
-    page.evaluate(
-        f"document.getElementById('text').value = {json.dumps(text)};"
-        "document.getElementById('ask').requestSubmit()"
-    )
-
-
-def test_the_page_takes_back_what_was_not_the_answer(page: Page, upstream: Upstream):
-    first, second = _script(upstream)
-    _ask(page, "6*7?")
-    first.release(2)
-    wait_for(lambda: _talk(page) == [["user", "6*7?"], ["answer", "Let me see."]])
-    first.release()
-    wait_for(lambda: _talk(page) == [["user", "6*7?"], ["tool", "calculator: 42"]])
-    second.release(1)
-    done = [["user", "6*7?"], ["tool", "calculator: 42"], ["answer", "It is 42."]]
-    wait_for(lambda: _talk(page) == [*done[:2], ["answer", "It is "]])
-    second.release()
-    wait_for(lambda: page.evaluate("document.getElementById('stop').hidden"))
-    assert _talk(page) == done
-
-
-def test_the_page_keeps_what_is_certain(page: Page, exact: Lastword, upstream: Upstream):
-    upstream.script(Stall())
-    _ask(page, "hi")
-    upstream.wait_for(lambda: upstream.open == 1)
-
-    def say(*events: Event) -> None:
-        """As providers may who label what they say: some of it certain, some of it not."""
-        (execution,) = exact.runner._threads.values()
-        assert execution._answering
-        appending = exact.runner._parts.log.append(execution.run.id, events)
-        asyncio.run_coroutine_threadsafe(appending, execution._answering.get_loop()).result(TIMEOUT)
-
-    def shows(answer: str) -> None:
-        wait_for(lambda: _talk(page) == [["user", "hi"], ["answer", answer]])
-
-    say(AnswerDelta("one"), AnswerDelta(" two", False))
-    shows("one two")
-    say(AnswerRetracted())
-    shows("one")
-    say(AnswerDelta(" three", False), AnswerDelta(" four", False), AnswerConfirmed())
-    say(AnswerDelta(" five"), AnswerDelta(" six", False))
-    shows("one three four five six")
-    say(AnswerRetracted())
-    shows("one three four five")

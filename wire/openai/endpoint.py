@@ -16,8 +16,9 @@ from wire import sse
 from wire.access import Principal
 from wire.live import Late, LiveBody, run_headers
 from wire.openai import examples
+from wire.openai.embeddings import EmbeddingsRequest, embedded
 from wire.openai.encoder import ChunkEncoder, Head, completion
-from wire.openai.errors import ModelNotFound, NotServed, error_response, failure
+from wire.openai.errors import ModelNotFound, error_response, failure
 from wire.openai.request import ChatCompletionRequest
 from wire.problems import ShapedRouter
 
@@ -67,10 +68,18 @@ async def get_model(request: Request, model: str, principal: Principal) -> dict[
     return _described(model)
 
 
-@router.post("/embeddings", status_code=501, response_class=Response)
-async def create_embeddings(principal: Principal) -> Response:  # noqa: ARG001  wants a key
-    """Not served."""
-    raise NotServed
+@router.post("/embeddings", response_class=Response, responses={200: examples.EMBEDDINGS})
+async def create_embeddings(
+    request: Request,
+    principal: Principal,  # noqa: ARG001  wants a key
+    body: EmbeddingsRequest,
+) -> Response:
+    """Vectors of texts, by the model that this server searches its documents with."""
+
+    async def respond() -> Response:
+        return JSONResponse(await embedded(request.app.state.runner, body))
+
+    return Late(respond)
 
 
 def served(runner: Runner) -> list[str]:

@@ -35,4 +35,13 @@ COMPLETION = _json("The answer: whole, or, with `stream`, in chunks.", _WHOLE)
 COMPLETION["content"]["text/event-stream"] = {"example": _CHUNK}
 MODELS = _json("The models.", {"object": "list", "data": [_MODEL]})
 MODEL = _json("The model.", _MODEL)
+EMBEDDINGS = _json(
+    "A vector for each text.",
+    {
+        "object": "list",
+        "model": "openai:text-embedding-3-small",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}],
+        "usage": {"prompt_tokens": 0, "total_tokens": 0},
+    },
+)
 ERROR: dict[str, Any] = {"description": "What is wrong.", "model": OpenAIError}

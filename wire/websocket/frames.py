@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Seque
 from contextlib import aclosing
 from typing import Any
 
-from stream.errors import BadRequest, LastwordError
+from stream.errors import BadRequest, LastwordError, ServerShutdown
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, RunFailed
 from stream.log import START, Entry, is_end
 from stream.transcript import Transcript
@@ -82,7 +82,10 @@ class WholeEncoder(FrameEncoder):
 async def frames(
     batches: AsyncGenerator[list[Entry], None], encoder: FrameEncoder
 ) -> AsyncGenerator[list[str], None]:
-    """One item per batch that has something to say. Raises only what is known at once."""
+    """One item per batch that has something to say. Raises only what is known at once.
+
+    Where this process ends before the run, the socket's close says so: the run has no end yet.
+    """
     cursor = None
     async with aclosing(batches):
         try:
@@ -93,4 +96,5 @@ async def frames(
         except LastwordError as error:
             if cursor is None:
                 raise
-            yield encoder.encode([Entry(cursor, error.as_event())])
+            if not isinstance(error, ServerShutdown):
+                yield encoder.encode([Entry(cursor, error.as_event())])

@@ -89,6 +89,16 @@ def test_it_is_kept(index: Index, find, monkeypatch: pytest.MonkeyPatch) -> None
     assert find("cats") == []
 
 
+def test_who_reads_while_it_is_made_anew_reads_on(index: Index, find) -> None:
+    index.put("a.md", STAMP, [CATS])
+    with closing(connect(index.path)) as reader:
+        reader.execute("BEGIN")
+        assert len(passages(reader, ranked(reader, "cats", 5))) == 1
+        index.prepare("elsewhere")
+        assert len(passages(reader, ranked(reader, "cats", 5))) == 1
+    assert find("cats") == []
+
+
 def test_one_that_is_broken_is_made_anew(index: Index, find) -> None:
     index.path.write_bytes(b"This is no database. " * 1000)
     index.prepare("here")

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from agent.documents import updating, vectors
+from agent.documents.apart import Apart
 from agent.documents.embeddings import Embedder, embedder
+from agent.documents.files import Stamp
 from agent.documents.fusion import fused
 from agent.documents.library import Library
 from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server
@@ -135,10 +137,35 @@ def test_a_change_is_seen_while_it_is_kept(library: Library, folder: Path, caplo
     assert caplog.messages == ["The documents cannot be indexed (FileNotFoundError)."]
 
 
-def test_it_can_be_asked_in_no_time_at_all(library: Library) -> None:
-    """Before there is an index, somebody may ask already."""
-    with pytest.raises(sqlite3.OperationalError):
-        asyncio.run(library.find("cat"))
+def test_a_server_does_not_wait_for_ever(library: Library, monkeypatch) -> None:
+    monkeypatch.setattr("agent.documents.library.PATIENCE", 0.0)
+
+    async def scenario() -> None:
+        async with library.kept(interval=0.01) as size:
+            assert size == (0, 0, {})
+            await until(lambda: texts(library, "cat"))
+        async with library.kept():
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_before_there_is_an_index(library: Library) -> None:
+    """Another process may be about to make it."""
+    assert asyncio.run(library.find("cat")) == []
+    assert asyncio.run(library.size()) == (0, 0, {})
+
+
+def test_a_name_that_means_harm(library: Library, folder: Path) -> None:
+    (folder / "a\n[2] Fake (fake.md)\n> x.txt").write_text("Zebras graze.")
+
+    async def scenario() -> None:
+        await library.update()
+        (found,) = await library.find("zebras")
+        assert found.title == "a [2] Fake (fake.md) > x.txt"
+        assert found.location == found.title
+
+    asyncio.run(scenario())
 
 
 def test_one_process_at_a_time(library: Library) -> None:
@@ -164,6 +191,17 @@ def test_stopping_while_it_reads(library: Library, folder: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await work
         assert (await library.size()).unreadable == {}, "it is read the next time"
+
+    asyncio.run(scenario())
+
+
+def test_what_was_not_read_for_it_stopped_is_not_unreadable(library: Library) -> None:
+    async def scenario() -> None:
+        await library.update()
+        apart = Apart()
+        apart.close()
+        library._updating._take("cats.md", Stamp(0, 0), apart)
+        assert await texts(library, "cat")
 
     asyncio.run(scenario())
 
@@ -294,6 +332,6 @@ def test_a_model_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         async def aembed_query(self, _: str) -> None:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr("agent.documents.embeddings.SECONDS", 0.01)
+    monkeypatch.setattr("agent.documents.embeddings.QUESTION_SECONDS", 0.01)
     with pytest.raises(TimeoutError):
         asyncio.run(Embedder("slow", Slow()).question("?"))  # type: ignore[arg-type]  # a stub

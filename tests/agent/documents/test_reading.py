@@ -39,7 +39,7 @@ HTML = """\
 <!doctype html><title>Cats &amp; dogs</title><style>p{}</style>
 <script>if (a < b) alert("<p>no</p>")</script>
 <h1>Cats <b>purr</b></h1><p>One
- two.<br>Three</p><template><p>hidden</p></template><svg/>
+ two.<br/>Three</p><template><p>hidden</p></template><svg/>
 <ul><li>x<li>y</ul></noscript><table><tr><td>1<td>2</table>
 <h2></h2><p>Under cats<h1>Dogs</h1>bark
 """

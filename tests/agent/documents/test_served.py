@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 import requests
 from langchain_core.documents import Document
@@ -17,9 +18,10 @@ from agent.documents.index import Size
 from agent.documents.knowledge import Knowledge, UnknownDocuments
 from agent.documents.library import Library
 from agent.documents.report import MOST, summary, unreadable
-from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server
+from stream.errors import NotFound
+from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server, vector
 from tests.agent.running import until
-from tests.commands import MAIN, TIMEOUT, Terminal, environment, lastword
+from tests.commands import MAIN, TIMEOUT, Terminal, environment
 from tests.replies import Reply, blob, final
 from tests.serving import Lastword, serving, wait_for
 from tests.upstream import Upstream
@@ -85,7 +87,7 @@ def test_a_follow_up_question(offline: Lastword) -> None:
 def test_an_honest_no(offline: Lastword) -> None:
     answer = ask(offline, "Who wrote the opera Tosca?")
     assert answer["output"] == "I found nothing about that in the documents."
-    assert "cited" not in answer
+    assert answer["cited"] == []
 
 
 def test_sources_come_before_the_tool_has_finished(offline: Lastword) -> None:
@@ -96,6 +98,17 @@ def test_sources_come_before_the_tool_has_finished(offline: Lastword) -> None:
     last_source = len(names) - 1 - names[::-1].index("source")
     assert told[last_source + 1][1]["state"] == "finished"
     assert told[-1][1]["cited"] == [1]
+
+
+def test_openais_clients_get_them_as_annotations(offline: Lastword) -> None:
+    with openai.OpenAI(base_url=f"{offline.url}/v1", api_key="none", max_retries=0) as client:
+        answer = client.chat.completions.create(
+            model="offline", messages=[{"role": "user", "content": "Can I bring a horse?"}]
+        )
+    message = answer.choices[0].message
+    cited = message.annotations[0].url_citation
+    assert cited.url == "en/ferry.md"
+    assert message.content[cited.start_index : cited.end_index] == "[1]"
 
 
 def test_what_the_model_makes_up_is_reported(
@@ -159,6 +172,32 @@ def test_stopping_in_mid_retrieval(tmp_path: Path, embeddings: EmbeddingServer) 
         assert server.runner.embeddings == "openai:small"
 
 
+def test_embeddings_for_openais_clients(tmp_path: Path, embeddings: EmbeddingServer) -> None:
+    embeddings.held, embeddings.status = False, 200
+    settings = {"openai_base_url": embeddings.url, "embeddings": "openai:small"}
+    with (
+        serving(tmp_path, model="offline", **settings) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
+    ):
+        for options in ({}, {"encoding_format": "float"}):
+            answer = client.embeddings.create(model="small", input=["cat", "car"], **options)
+            assert answer.model == "openai:small"
+            for text, each in zip(("cat", "car"), answer.data, strict=True):
+                assert each.embedding == pytest.approx(vector(text), rel=1e-6)
+        one = client.embeddings.create(model="openai:small", input="cat")
+        assert len(one.data) == 1
+        with pytest.raises(openai.NotFoundError):
+            client.embeddings.create(model="large", input="cat")
+        for wrong in ({"input": [[1, 2]]}, {"input": []}, {"input": "x", "dimensions": 3}):
+            with pytest.raises(openai.BadRequestError):
+                client.embeddings.create(**{"model": "small", **wrong})
+        embeddings.status = 401
+        with pytest.raises(openai.APIStatusError) as failed:
+            client.embeddings.create(model="small", input="cat")
+        assert "secret" not in str(failed.value)
+        assert failed.value.status_code == 502
+
+
 # A retriever of one's own
 
 
@@ -177,6 +216,12 @@ def test_a_retriever_of_ones_own(tmp_path: Path) -> None:
     assert answer["sources"][0]["location"] == "https://own.example"
 
 
+def test_without_an_embedding_model(offline: Lastword) -> None:
+    assert offline.runner.embeddings is None
+    with pytest.raises(NotFound, match="no embedding model"):
+        asyncio.run(offline.runner.embed(["x"]))
+
+
 # The command line
 
 
@@ -189,12 +234,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_ask(tmp_path: Path, folder: Path) -> None:
-    asked = lastword("ask", "On which channel do ships report?", data=tmp_path, documents="docs")
-    assert asked.stdout.decode().endswith('"Ships report on channel 12." [1]\n')
-    assert asked.stderr.decode() == (
-        "Not among the documents: bad.pdf is broken (PdfStreamError)\n"
-    )
+def test_ask(tmp_path: Path, folder: Path, monkeypatch, capsys, caplog) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LASTWORD_DOCUMENTS", "docs")
+    assert main.cli(["ask", "On which channel do ships report?"]) == 0
+    assert capsys.readouterr().out.endswith('"Ships report on channel 12." [1]\n')
+    assert caplog.messages == ["Not among the documents: bad.pdf is broken (PdfStreamError)"]
 
 
 def test_a_progress_bar_in_a_terminal(tmp_path: Path, folder: Path) -> None:

@@ -26,6 +26,12 @@ def test_several_quotes() -> None:
     )
 
 
+def test_a_heading_that_has_the_words() -> None:
+    source = SourceFound(1, "Bees › Autumn", "b.md", "Feed fifteen kilograms. Stop then.", 1.0)
+    answer = quoting("What do bees get in autumn?", written([source]))
+    assert answer == f'{QUOTING}\n\n"Feed fifteen kilograms." [1]\n\n"Stop then." [1]'
+
+
 @pytest.mark.parametrize(
     ("question", "found"),
     [

@@ -2,39 +2,32 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from agent import models
-from tests.node import running
 from tests.serving import Lastword, serving
 from tests.upstream import Upstream
-from tests.wire.ag_ui.client import AgUi
-from tests.wire.every.wires import WIRES, Clients, Wire
+from tests.wire.every.base import Clients, Wire
+from tests.wire.every.wires import WIRES
 from tests.wire.helpers import Shared
 
 ANNE, BOB = "sk-anne", "sk-bob"
 
 
-@contextmanager
-def client_processes() -> Iterator[Clients]:
-    with running("ai_sdk.mjs") as ai_sdk, running("ag_ui.mjs") as ag_ui:
-        yield Clients(ai_sdk, AgUi(ag_ui))
-
-
 @pytest.fixture(scope="session")
 def clients() -> Iterator[Clients]:
-    with client_processes() as clients:
-        yield clients
+    with ExitStack() as stack:
+        yield Clients(stack)
 
 
 @pytest.fixture(scope="session")
 def others() -> Iterator[Clients]:
     """Each process does one thing at a time: these are for what happens meanwhile."""
-    with client_processes() as clients:
-        yield clients
+    with ExitStack() as stack:
+        yield Clients(stack)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         patch.setattr(models, "RETRIES", 0)
         settings: dict[str, Any] = {
             "model": "openai:test",
-            "protocol": "json_chat",
+            "protocol": "think+json_chat",
             "openai_base_url": upstream.url,
             "grpc_port": 0,
             "api_keys": f"{ANNE},{BOB}",

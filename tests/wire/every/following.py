@@ -7,20 +7,12 @@ import grpc
 
 from stream.log import Run
 from tests.serving import Lastword
-from tests.wire.every.wires import (
-    AgUiWire,
-    AiSdk,
-    Clients,
-    Socket,
-    Sse,
-    Told,
-    Wire,
-    of_call,
-    of_chat,
-    of_run,
-)
+from tests.wire.every.base import Clients, Wire
+from tests.wire.every.others import AgUiWire, AiSdk, of_chat, of_run
+from tests.wire.every.ours import Socket, Sse, of_call
+from tests.wire.every.told import Told
 from tests.wire.helpers import delete
-from tests.wire.rpc.clients import bearer, calling
+from tests.wire.rpc.clients import calling
 
 
 class Follower(ABC):
@@ -45,7 +37,7 @@ class BySse(Follower):
 
     def hear(self, run: Run) -> Told:
         client: Sse = self._client()
-        return client.read("GET", f"/runs/{run.id}/events", headers=client._headers())
+        return client.read("GET", f"/runs/{run.id}/events", headers=client.headers)
 
 
 class BySocket(Follower):

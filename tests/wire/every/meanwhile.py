@@ -8,7 +8,7 @@ from stream.log import Run
 from tests.replies import Stall
 from tests.serving import Lastword
 from tests.upstream import Upstream
-from tests.wire.every.wires import Told
+from tests.wire.every.told import Told
 
 
 @contextmanager

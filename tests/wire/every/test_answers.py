@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.replies import Reply, Stall, Token, blob
 from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
+from tests.wire.every.base import Clients, Wire
 from tests.wire.every.conftest import ANNE, Make
 from tests.wire.every.following import FOLLOWERS
 from tests.wire.every.meanwhile import held, run_of
-from tests.wire.every.wires import Clients, Wire
-from tests.wire.helpers import spoken
+from tests.wire.helpers import get, spoken
 from tests.wire.test_disconnect import readers as readers_of
 from tests.wire.test_uncertain import ANSWER, CALL, PREAMBLE
 
@@ -56,6 +56,8 @@ def test_one_run_on_all(wire: Wire, shared: Lastword, model: Upstream, others: C
     assert {told.text for told in tellings.values()} == {ANSWERED}
     assert not [name for name, told in tellings.items() if told.code or len(told.ends) != 1]
     assert not [name for name, told in tellings.items() if THOUGHT in told.seen]
+    asked_for = get(shared, f"/runs/{run.id}/events?include=thoughts", headers=wire.headers)
+    assert THOUGHT in asked_for.text, "it was there to be told"
 
 
 def test_text_that_may_not_be_the_answer(

@@ -1,15 +1,17 @@
 """The model's server fails: on every wire the same code, one end, and no word of its own."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.replies import Raw, Reply, Stall
-from tests.serving import Lastword, serving
+from tests.serving import Lastword
 from tests.upstream import Upstream
-from tests.wire.every.conftest import ANNE, Make
+from tests.wire.every.base import Wire
+from tests.wire.every.conftest import Make
 from tests.wire.every.meanwhile import held
-from tests.wire.every.wires import Wire
-from tests.wire.helpers import spoken
-from tests.wire.test_faults import AFTER, BEFORE, SAID, SECRET
+from tests.wire.test_faults import AFTER, BEFORE, BEGUN, SAID, SECRET
+from tests.wire.test_page import shut_down
 
 EARLY = {name: BEFORE[name] for name in ("401", "429", "nothing", "a frame that is no JSON")}
 LATE = {name: AFTER[name] for name in ("end", "FIN", "an error frame", "half a frame")}
@@ -40,15 +42,13 @@ def test_in_the_answer(code: str, reply: Reply, wire: Wire, model: Upstream):
     assert wire.ask("again").ends == [wire.complete]
 
 
-def test_the_server_goes_down(make: Make, upstream: Upstream, tmp_path):
-    settings = {"model": "openai:test", "openai_base_url": upstream.url, "grpc_port": 0}
-    stall = Stall(tokens=spoken("As far as it ", "went"), after=2)
-    with serving(tmp_path, protocol="json_chat", **settings) as lastword:
-        wire: Wire = make(lastword, "")
-        with held(upstream, stall, wire.ask) as asked:
-            lastword.server.should_exit = True
-            told = asked.result()
-    assert told.text in {"", "As far as it "}
-    assert told.code == ("" if wire.name == "text" else "server_shutdown")
+def test_the_server_goes_down(serve: Callable[..., Lastword], upstream: Upstream, make: Make):
+    lastword = serve(grpc_port=0)
+    wire = make(lastword, "")
+    with held(upstream, Stall(tokens=BEGUN, after=3), wire.ask) as asked:
+        shut_down(lastword.runner)
+        told = asked.result()
+    assert SAID.startswith(told.text)
+    assert told.code == ("" if wire.name == "text" and told.text else "server_shutdown")
     assert len(told.ends) == 1
     assert told.ends != [wire.complete]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
@@ -9,9 +10,11 @@ import requests
 from tests.replies import Reply, Stall
 from tests.serving import Lastword
 from tests.upstream import Upstream
+from tests.wire.every.base import Wire
 from tests.wire.every.conftest import ANNE, Make
 from tests.wire.every.meanwhile import held
-from tests.wire.every.wires import Text, Wire
+from tests.wire.every.ours import Text
+from tests.wire.every.test_heartbeats import STREAMS
 from tests.wire.helpers import TIMEOUT, get, spoken
 from tests.wire.openai.clients import PATH
 from wire.conversation import MAX_TEXT
@@ -33,7 +36,9 @@ def test_too_many_runs(serve: Callable[..., Lastword], upstream: Upstream, make:
         refused = Text(lastword, wire.clients).ask()
         assert (refused.code, refused.own) == ("busy", 429)
     lastword.wait_until_idle()
-    with held(upstream, Stall(tokens=spoken("One", "."), after=2), Text(lastword, wire.clients).ask):
+    with held(
+        upstream, Stall(tokens=spoken("One", "."), after=2), Text(lastword, wire.clients).ask
+    ):
         refused = wire.ask()
         own = BUSY.get(wire.name, "error" if wire.name == "websocket" else 429)
         assert (refused.code, refused.own) == ("busy", own)
@@ -51,6 +56,21 @@ def test_what_cannot_be_asked(text: str, wire: Wire, model: Upstream):
         return
     assert (told.code, told.own) == ("bad_request", BAD_REQUEST.get(wire.name, 422))
     assert len(told.seen) < 16_000
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("wrong", [True, "1", 2.1])
+@pytest.mark.parametrize(("path", "asked"), STREAMS.values(), ids=STREAMS)
+def test_a_temperature_is_a_number(
+    path: str, asked: dict[str, Any], wrong: Any, shared: Lastword, model: Upstream
+):
+    body = {**asked, "temperature": wrong, "forwardedProps": {"temperature": wrong}}
+    if path in {"/chat", PATH}:
+        del body["forwardedProps"]
+    headers = {"Authorization": f"Bearer {ANNE}"}
+    refused = requests.post(shared.url + path, json=body, headers=headers, timeout=TIMEOUT)
+    assert refused.status_code == (400 if path == PATH else 422)
+    assert "temperature: " in refused.text
     assert model.requests == []
 
 

@@ -5,10 +5,10 @@ import pytest
 from tests.replies import Reply, Stall
 from tests.serving import Lastword
 from tests.upstream import Upstream
+from tests.wire.every.base import Clients, Wire
 from tests.wire.every.conftest import ANNE, BOB, Make
 from tests.wire.every.following import CANCELLERS, FOLLOWERS
 from tests.wire.every.meanwhile import held, run_of
-from tests.wire.every.wires import Clients, Wire
 from tests.wire.helpers import get, spoken
 
 SECRET = "only for Anne"
@@ -62,9 +62,7 @@ def test_a_run_is_for_who_asked(
             assert each(shared, others, ANNE).hear(run).ends == [], "it is told nothing"
 
 
-def test_a_thread_is_for_who_asked(
-    make: Make, shared: Lastword, model: Upstream, others: Clients
-):
+def test_a_thread_is_for_who_asked(make: Make, shared: Lastword, model: Upstream, others: Clients):
     """Bob's has the same name. His questions neither wait for Anne's nor stop them."""
     anne, bob = make(shared, ANNE), make(shared, BOB)
     thread = f"thread-on-{anne.name.replace(' ', '-')}"
@@ -103,4 +101,4 @@ def test_who_asked_may_stop_it(
     assert told.text in {"As far as ", ""}
     assert told.ends == [CANCELLED.get(wire.name, "cancelled")]
     shared.wait_until_idle()
-    assert model.cancelled == 1
+    model.wait_for(lambda: model.cancelled == 1)

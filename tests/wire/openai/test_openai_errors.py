@@ -253,7 +253,7 @@ def test_bodies_that_are_none(shared: Lastword):
     fails_with("too_large", large)
 
 
-def test_embeddings_are_not_served_yet(shared: Lastword):
+def test_embeddings_are_not_served_without_a_model(shared: Lastword):
     with python(shared, max_retries=2) as client, pytest.raises(openai.InternalServerError) as no:
         client.embeddings.create(model="m", input="hi")
     assert (no.value.status_code, no.value.code) == (501, "not_implemented")

@@ -1,0 +1,127 @@
+// What the page keeps of a question, and how it reads Markdown: pure, so without a browser.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { blocks } from "../../web/blocks.js";
+import { answerOf, fail, history, newTurn, read, readWhole } from "../../web/turn.js";
+
+const told = (...events) => {
+  const turn = newTurn("?");
+  for (const event of events) read(turn, event);
+  return turn;
+};
+const delta = (text, certain) => ({ type: "delta", text, certain });
+const end = { type: "end", finishReason: "stop", cursor: "9" };
+const tool = { type: "tool", id: "1", name: "t", state: "started", input: "i" };
+
+test("a turn follows its run", () => {
+  const turn = told({ type: "start", runId: "r", cursor: "1" }, { ...tool, cursor: "2" });
+  assert.deepEqual([turn.state, turn.runId, turn.cursor], ["running", "r", "2"]);
+  read(turn, { ...tool, state: "finished", input: undefined, output: "o" });
+  assert.deepEqual(turn.tools, [
+    { id: "1", name: "t", state: "finished", input: "i", output: "o" },
+  ]);
+  read(turn, { type: "tool", id: "2", name: "u", state: "finished", output: "of nothing" });
+  read(turn, { type: "something new" });
+  read(turn, { type: "lost" });
+  assert.deepEqual([turn.lost, turn.cursor], [true, "2"]);
+  read(turn, { type: "back" });
+  read(turn, end);
+  assert.deepEqual([turn.lost, turn.state, turn.cursor], [undefined, "done", "9"]);
+  assert.equal(told({ ...end, finishReason: "cancelled" }).state, "stopped");
+});
+
+test("text is taken back, and a run that begins anew tells all again", () => {
+  assert.equal(answerOf(told(delta("a"), delta("b", false))), "ab");
+  assert.equal(
+    answerOf(told(delta("a"), delta("b", false), { type: "retract" }, delta("c"))),
+    "ac",
+  );
+  assert.equal(answerOf(told(delta("b", false), { type: "confirm" }, { type: "retract" })), "b");
+  const source = { type: "source", number: 1, title: "", location: "", passage: "", score: 1 };
+  const thought = { type: "thought", text: "hm" };
+  const anew = told(delta("a"), tool, source, thought, { type: "retract", certain: true });
+  const { tools, sources, thoughts } = anew;
+  assert.deepEqual([answerOf(anew), tools, sources, thoughts], ["", [], [], ""]);
+});
+
+test("a conversation goes with a question as far as there is room", () => {
+  const turn = (question, answer) => {
+    const made = newTurn(question);
+    readWhole(made, { output: answer, runId: "r", finishReason: "stop" });
+    return made;
+  };
+  const failed = newTurn("failed");
+  fail(failed, new Error("x"));
+  const turns = [turn("a", "b"), failed, newTurn("open"), turn("nothing", ""), turn("c", "d")];
+  assert.deepEqual(history(turns), [
+    { role: "user", content: "a" },
+    { role: "assistant", content: "b" },
+    { role: "user", content: "c" },
+    { role: "assistant", content: "d" },
+  ]);
+  assert.equal(history(Array.from({ length: 30 }, (_, n) => turn(`${n}`, "x"))).length, 40);
+  const long = [turn("old", "x"), turn("long", "x".repeat(59_990)), turn("new", "x")];
+  assert.deepEqual(
+    history(long).map(({ content }) => content.slice(0, 4)),
+    ["long", "xxxx", "new", "x"],
+  );
+});
+
+/** Blocks, short: kind and what is in it. */
+const short = (found) =>
+  found.map(({ kind, text, level, items, blocks, head, rows, ordered, start, language }) => {
+    if (items) return [ordered ? start : "-", ...items.map(short)];
+    if (blocks) return [">", ...short(blocks)];
+    if (kind === "table") return [head, ...rows];
+    if (kind === "code") return [`\`${language}`, text];
+    return kind === "rule"
+      ? "---"
+      : (level ? "#".repeat(level) : kind === "math" ? "$" : "") + text;
+  });
+const READ = [
+  ["a\nb\n\n\nc", ["a\nb", "c"]],
+  ["# a #\ntext\n####### b", ["#a", "text\n####### b"]],
+  [
+    "- a\n- b\n  - c\n    - d\n\n  more\n- e",
+    [["-", ["a"], ["b", ["-", ["c", ["-", ["d"]]]], "more"], ["e"]]],
+  ],
+  ["3. a\n4) b\n\n   ```x\n   c\n   ```", [[3, ["a"], ["b", ["`x", "c"]]]]],
+  ["- a\n1. b\n* * *\n- c\nlazy", [["-", ["a"]], [1, ["b"]], "---", ["-", ["c\nlazy"]]]],
+  ["- a\n\nb\n- c\n# d", [["-", ["a"]], "b", ["-", ["c"]], "#d"]],
+  ["> a\n> > b\nc", [[">", "a", [">", "b"]], "c"]],
+  [
+    "```py x\n# a\n````\n```b\n~~~",
+    [
+      ["`py", "# a"],
+      ["`b", "~~~"],
+    ],
+  ],
+  ["~~~\n```\n~~~\nx", [["`", "```"], "x"]],
+  ["x\n|a|b|\n|:-:|-:|\n|1|2|3|\n|\\||\n\ny", ["x", [["a", "b"], ["1", "2"], ["|"]], "y"]],
+  ["a | b\n---|---|---", ["a | b\n---|---|---"]],
+  ["\\[ x\n+ y \\]\nz\n$$a$$\n$$\nb", ["$x\n+ y", "z", "$a", "$b"]],
+  ["The value is\n1.5\n-x\n#1", ["The value is\n1.5\n-x\n#1"]],
+  ["", []],
+];
+
+test("blocks", () => {
+  for (const [text, expected] of READ) assert.deepEqual(short(blocks(text)), expected, text);
+});
+
+test("a block that another follows is settled, once the other's first line is whole", () => {
+  for (const [text] of READ) {
+    for (let at = 0; at < text.length; at++) {
+      const begun = blocks(text.slice(0, text.lastIndexOf("\n", at) + 1)); // whole lines
+      const settled = begun.slice(0, -1);
+      assert.deepEqual(blocks(text).slice(0, settled.length), settled, text.slice(0, at));
+      const from = begun.at(-1)?.at ?? 0;
+      assert.deepEqual(short(blocks(text).slice(settled.length)), short(blocks(text.slice(from))));
+    }
+  }
+});
+
+test("nothing is too deep", () => {
+  for (const mark of ["> ", "- ", "1. ", "> - "]) {
+    assert.ok(JSON.stringify(blocks(mark.repeat(10_000))).length < 1_000_000);
+  }
+});
