@@ -39,6 +39,7 @@ from agent.memory import Memory
 from agent.own import SETTINGS, Agent, OwnAgent
 from agent.protocols.registry import PROTOCOLS, is_protocol
 from agent.runner import Policy, Runner
+from agent.threads import LeftBehind
 from agent.tools.errors import UnknownTool
 from agent.tools.named import named_tools
 from callbacks.filters.base import AnswerFilter
@@ -228,6 +229,7 @@ async def open_runner(
             drain=settings.drain,
         )
         tuning.tune()
+        asyncio.get_running_loop().set_default_executor(LeftBehind())
         async with Runner(parts, policy, queue if queued else None) as runner:
             yield runner
         if made.model:

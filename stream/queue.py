@@ -22,4 +22,4 @@ class RunQueue(Protocol):
         """Wait for a run, and hold it: this process is the one that adds to its log now."""
 
     async def give_back(self, run_id: str, *, failed: bool = False) -> None:
-        """This process ends before the run does, or could not perform it. It is lost from now on."""
+        """This process ends before the run does, or could not perform it: the run is lost."""

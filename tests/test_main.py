@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -526,6 +526,22 @@ def test_the_command_line_explains_itself(
         runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
     assert left.value.code == 0
     assert {"serve", "chat", "ask"} <= set(capsys.readouterr().out.split())
+
+
+def test_the_process_ends_with_the_status_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At once, whatever threads are still busy."""
+
+    def leave(status: int) -> NoReturn:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(sys, "argv", ["main.py", "ask", " "])
+    monkeypatch.setenv("LASTWORD_DATA", str(tmp_path))
+    with pytest.raises(SystemExit) as left:
+        main.run()
+    assert left.value.code == 1
 
 
 def test_models_of_another_provider_are_refused(tmp_path) -> None:

@@ -41,6 +41,8 @@ CI = {
     "REDIS_URL=redis://localhost:6379 .venv/bin/python main.py --workers 2",  # by test_main
     "REDIS_URL=redis://localhost:6379 LASTWORD_WORKERS=external .venv/bin/python main.py",
     "REDIS_URL=redis://localhost:6379 .venv/bin/python main.py work",  # by test_workers, as above
+    "LASTWORD_DOCUMENTS=./docs scripts/run",  # by test_served of the documents
+    ".venv/bin/python main.py index ./docs",  # by test_library, test_served
 }
 
 

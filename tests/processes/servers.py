@@ -129,3 +129,11 @@ def reads(client: Client, text: str) -> None:
 
 def run_of(server: Server, run_id: str) -> Any:
     return requests.get(f"{server.url}/runs/{run_id}", timeout=TIMEOUT).json()
+
+
+def refuses(server: Server) -> bool:
+    """Whether it takes no more runs, or nobody any more."""
+    try:
+        return server.status("/ready") == 503
+    except requests.ConnectionError:
+        return True

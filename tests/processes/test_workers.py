@@ -17,6 +17,7 @@ from tests.processes.servers import (
     events_of,
     following,
     reads,
+    refuses,
     run_of,
     stalled,
     starting,
@@ -255,16 +256,9 @@ def test_runs_may_end_while_the_server_stops(
     client, _ = ask(server, stack)
     reads(client, "two ")
     server.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: _refuses(server), TIMEOUT)
+    wait_for(lambda: refuses(server), TIMEOUT)
     upstream.release()
     events = events_of(client)
     assert answer_of(events) == "".join(ANSWER)
     assert names(events)[-1] == "end"
     assert server.process.wait(TIMEOUT) == 0
-
-
-def _refuses(server: Server) -> bool:
-    try:
-        return server.status("/ready") == 503
-    except requests.ConnectionError:
-        return True

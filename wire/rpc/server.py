@@ -23,6 +23,8 @@ from wire.rpc.status import Context, answered
 
 GRACE = 0.5
 """Seconds. The runs have ended by then; this is for slow clients, and for those who watch."""
+MAX_CALLS = 2_000
+"""At once. Whoever only watches the health service needs no key."""
 PING = 10_000
 """Milliseconds that clients leave between two of their pings, at least."""
 Request = TypeVar("Request")
@@ -55,7 +57,7 @@ async def serving(
     at_port: Callable[[int], object],
 ) -> AsyncIterator[Runner]:
     """The runner, served as long as it is open; `at_port` is told where."""
-    server = grpc.aio.server(options=_options(place))
+    server = grpc.aio.server(options=_options(place), maximum_concurrent_rpcs=MAX_CALLS)
     try:
         async with opening as runner:
             _install(server, runner, access, append_only)
