@@ -2,6 +2,7 @@
 
 uvicorn main:app              the server, by any ASGI server
 python main.py                the same, with our defaults
+python main.py work           a worker, for servers with LASTWORD_WORKERS=external
 python main.py chat           a conversation in the terminal
 python main.py ask "..."      one answer on stdout and nothing else
 python main.py index DIR      read the documents of a folder, before a server does
@@ -253,6 +254,8 @@ def build_app(settings: Settings, made: Made | None = None, workers: int = 1) ->
         async with opening as opened:
             with on_signal(opened.shut_down, opened.end_all):
                 yield opened
+                opened.shut_down()
+                await opened.drained()  # also those that nobody follows
 
     let_streams_be_cut()
     append_only = MODES[settings.answer_mode]

@@ -60,7 +60,7 @@ class Runner:
     def __init__(
         self, parts: Parts, policy: Policy | None = None, queue: RunQueue | None = None
     ) -> None:
-        """With a queue, runs are left to workers (`agent.worker`); without, they run here."""
+        """With a queue, runs are left in it, and performed only where `take_on` is told of one."""
         self._parts = parts
         self._policy = policy or Policy()
         self.queue = queue
@@ -84,6 +84,8 @@ class Runner:
     async def aclose(self) -> None:
         """End all runs, and wait until their readers can know."""
         self.end_all()
+        for run_id in list(self._audiences):
+            self._forget_readers(run_id)
         await self._tasks.__aexit__(None, None, None)
 
     def shut_down(self) -> None:
@@ -103,7 +105,7 @@ class Runner:
             await execution.ended.wait()
 
     def end_all(self) -> None:
-        """What runs here fails with `server_shutdown`, or goes back to the queue.
+        """What runs here fails with `server_shutdown`, or is left to other workers.
 
         Who follows a run of another process is told to go on elsewhere.
         """
@@ -221,8 +223,7 @@ class Runner:
 
     async def _until_ended(self, execution: Execution) -> None:
         await execution.ended.wait()
-        if self._executions.get(execution.run.id) is execution:
-            del self._executions[execution.run.id]
+        del self._executions[execution.run.id]
 
     def _checked(self, request: RunRequest) -> RunRequest:
         settings = request.settings.only(self._parts.takes)
@@ -383,8 +384,8 @@ class Runner:
     def _release(self, execution: Execution, end: RunEnded) -> None:
         """The run no longer counts: its thread is free before anyone can read its end."""
         run = execution.run
-        if self._threads.get((run.principal, run.thread_id)) is execution:
-            del self._threads[run.principal, run.thread_id]
-        if self._executions.get(run.id) is execution:
-            self._forget_readers(run.id)
+        thread = (run.principal, run.thread_id)
+        if self._threads.get(thread) is execution:  # a lost run's thread may be another's by now
+            del self._threads[thread]
+        self._forget_readers(run.id)
         self.metrics.ended(end)

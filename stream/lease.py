@@ -37,7 +37,7 @@ class Leases:
     def __init__(self, redis: Redis, keys: Keys, ttl: int, milliseconds: int) -> None:
         self.milliseconds = milliseconds
         self.on_stop: OnStop | None = None
-        self.revive: Callable[[Run], Awaitable[RunEnded | None]] = _never
+        self.revive: Callable[[Run], Awaitable[RunEnded | None]]
         self._redis = redis
         self._keys = keys
         self._ttl = ttl
@@ -120,8 +120,3 @@ class Leases:
         start = RunStarted(run.id, run.thread_id)
         arguments: list[Any] = [run.id, dump_events([end]), dump_events([start, end])]
         await self._end_lost(self._keys.of(run), [*arguments, self._ttl])
-
-
-async def _never(_: Run) -> RunEnded | None:
-    """A run that was never in a queue does not come back."""
-    return ProducerLost().as_event()

@@ -101,7 +101,7 @@ class StreamLog(Protocol):
         return False
 
     async def stop(self, run_id: str) -> None:
-        """Ask the process that produces the run to end it."""
+        """Ask the process that produces the run to end it; one that waits for one ends now."""
         return  # mypy takes an empty body for an abstract one
 
     async def holds(self, run_id: str) -> bool:

@@ -3,7 +3,7 @@
 A stream per run. A batch of the drain is one entry, whose id is `0-<number of its last
 event>`: a retry of the same batch is refused, a gap can be seen, and a cursor is the
 number of an event, as in the log in memory. Who produces a run holds its lease. Without
-it nothing can be appended, and whoever notices ends the run with `producer_lost`.
+it nothing can be appended, and whoever notices ends the run, or puts it back in the queue.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from langchain_core.tools import tool
 from agent.memory import Exchange
 from callbacks.filters.json_chat import JsonChatFilter
 from callbacks.filters.message import MessageFilter
-from stream.errors import CATALOGUE, ServerShutdown, StorageLost
+from stream.errors import CATALOGUE, ProducerLost, ServerShutdown, StorageLost
 from stream.events import (
     AnswerConfirmed,
     AnswerDelta,
@@ -365,6 +365,17 @@ async def test_shutting_down_while_a_run_is_about_to_begin(upstream, running_her
             await run
         await closing
     assert upstream.requests == []
+
+
+async def test_who_was_given_up_as_lost_remembers_nothing(upstream, running_here) -> None:
+    class Lost(MemoryLog):
+        async def holds(self, run_id: str) -> bool:
+            return False
+
+    async with running_here(log=Lost()) as runner:
+        run = await runner.ask(thread_id="t")
+        assert await runner.end(run) == ProducerLost().as_event()
+        assert await runner.conversation("t", principal=ME) == []
 
 
 async def test_a_slow_log_slows_the_model_and_loses_nothing(upstream, running_here) -> None:

@@ -16,7 +16,7 @@ from agent.request import Message, RunRequest, load_request
 from agent.runner import Policy
 from agent.worker import work
 from callbacks.filters.json_chat import JsonChatFilter
-from stream.errors import Conflict, ServerShutdown, StorageLost
+from stream.errors import Conflict, ProducerLost, ServerShutdown, StorageLost
 from stream.events import RunCancelled, RunCompleted, RunStarted
 from stream.log import Run
 from stream.queue import Job
@@ -249,6 +249,26 @@ async def lose(house: House, run: Run) -> None:
     redis, keys = house.several.redis, house.several.keys
     await redis.delete(keys.lease(run.id))
     await redis.zadd(keys.running, {run.id: 1})
+
+
+async def test_a_lost_runs_thread_may_be_anothers_by_now(house: House) -> None:
+    web = await house.runner()
+    gate = Gate()
+    house.upstream.script(Reply(tokens=spoken("Too late."), gate=Gate()))
+    house.upstream.script(Reply(tokens=spoken("Yes."), gate=gate))
+    async with house.worker() as one:
+        first = await web.ask(thread_id="t")
+        await until(lambda: len(house.upstream.requests) == 1)
+        redis, keys = house.several.redis, house.several.keys
+        await redis.delete(keys.lease(first.id), keys.thread(ME, "t"))
+        second = await web.ask(thread_id="t")
+        await redis.zadd(keys.running, {first.id: 1})
+        await until(lambda: len(house.upstream.requests) == 2)
+        assert await web.end(first) == ProducerLost().as_event()
+        await until(lambda: house.upstream.open == 1)
+        assert one.active == 1
+        gate.release()
+        assert text_of(await web.events(second)) == "Yes."
 
 
 async def test_who_was_given_up_remembers_nothing(house: House) -> None:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import requests
 
@@ -73,6 +73,9 @@ class Worker(Server):
     def wait_until_up(self) -> None:
         assert self.process.stdout
         assert self.process.stdout.readline() == "Waiting for runs.\n"
+
+
+Start: TypeAlias = Callable[..., list[Server]]
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A server that is told to stop is gone in time, whatever its runs are doing."""
 
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,15 +9,15 @@ import pytest
 from tests.processes.servers import (
     TIMEOUT,
     Server,
+    Start,
     Worker,
     asking,
     events_of,
     reads,
     refuses,
+    run_of,
     stalled,
-    starting,
 )
-from tests.redis_server import RedisServer, redis_server
 from tests.serving import wait_for
 from tests.upstream import Upstream
 from tests.wire.helpers import ends_of
@@ -35,19 +34,6 @@ def think(_):
 
 agent = RunnableLambda(think)
 """
-Start = Callable[..., list[Server]]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def start(tmp_path: Path, redis: RedisServer, upstream: Upstream) -> Iterator[Start]:
-    with starting(tmp_path, redis, upstream) as start:
-        yield start
 
 
 def test_who_is_told_twice_ends_at_once(start: Start, upstream: Upstream) -> None:
@@ -91,3 +77,18 @@ def test_code_that_cannot_be_stopped_is_left_behind(
         wait_for((tmp_path / "thinking").exists, TIMEOUT)
         busy.process.send_signal(signal.SIGTERM)
         assert busy.process.wait(TIMEOUT) == 0
+
+
+def test_a_run_that_nobody_follows_may_end_too(start: Start, upstream: Upstream) -> None:
+    one, other = start(2, drain=NEVER)
+    one.wait_until_ready()
+    stalled(upstream, "One ", "two ", "three.", after=2)
+    client, run_id = asking(one, on_disconnect="continue")
+    reads(client, "two ")
+    client._socket.close()
+    one.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: refuses(one), TIMEOUT)
+    upstream.release()
+    assert one.process.wait(TIMEOUT) == 0
+    run = run_of(other, run_id)
+    assert (run["state"], run["answer"]) == ("completed", "One two three.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes.servers import Server, asking, events_of, following, stalled, starting
-from tests.redis_server import RedisServer, redis_server
+from tests.redis_server import RedisServer
 from tests.serving import wait_for
 from tests.upstream import Upstream
 from tests.wire.browser import Page
@@ -16,12 +16,6 @@ from tests.wire.helpers import TIMEOUT, answer_of
 from tests.wire.proxy import Proxy
 
 ANSWER = ("One ", "two ", "three.")
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Processes and Redis killed, frozen, cut off and started again in mid-answer."""
 
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import pytest
 import requests
@@ -11,15 +9,15 @@ import requests
 from tests.processes.servers import (
     TIMEOUT,
     Server,
+    Start,
     asking,
     events_of,
     following,
     reads,
     run_of,
     stalled,
-    starting,
 )
-from tests.redis_server import RedisServer, redis_server
+from tests.redis_server import RedisServer
 from tests.serving import wait_for
 from tests.upstream import Upstream
 from tests.wire.helpers import Client, answer_of, ends_of
@@ -27,25 +25,6 @@ from tests.wire.helpers import Client, answer_of, ends_of
 ANSWER = ("One ", "two ", "three.")
 PATIENT = 60
 """Seconds of a lease that outlives what a test does to Redis."""
-Start = Callable[..., list[Server]]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def start(tmp_path: Path, redis: RedisServer, upstream: Upstream) -> Iterator[Start]:
-    with starting(tmp_path, redis, upstream) as start:
-        yield start
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def in_mid_answer(

@@ -1,17 +1,15 @@
 """Web processes that only enqueue and follow, and workers that run the agents."""
 
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
 from tests.processes.servers import (
     TIMEOUT,
     Server,
+    Start,
     Worker,
     asking,
     events_of,
@@ -20,34 +18,13 @@ from tests.processes.servers import (
     refuses,
     run_of,
     stalled,
-    starting,
 )
-from tests.redis_server import RedisServer, redis_server
 from tests.replies import Gate, Reply, blob, final
 from tests.serving import wait_for
 from tests.upstream import Upstream
 from tests.wire.helpers import Client, Sse, answer_of, ends_of, spoken
 
 ANSWER = ("One ", "two ", "three.")
-Start = Callable[..., list[Server]]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def start(tmp_path: Path, redis: RedisServer, upstream: Upstream) -> Iterator[Start]:
-    with starting(tmp_path, redis, upstream) as start:
-        yield start
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def web(start: Start, number: int = 1, **settings: Any) -> list[Server]:

@@ -73,6 +73,30 @@ async def test_who_lost_the_lease_is_told_to_stop(several: Processes) -> None:
     assert (run_id, reason.as_event()) == (RUN.id, LOST)
 
 
+async def test_a_run_that_ends_while_leases_are_renewed(several: Processes) -> None:
+    log = await several.open()
+    told: list[object] = []
+    log.on_stop(lambda *stopped: told.append(stopped))
+    await log.create(RUN)
+    await several.forget_lease()
+    held = log._leases.held(RUN.id)
+    assert held
+    keeping = asyncio.create_task(log._leases._keep())
+    await asyncio.sleep(0)
+    log._leases.drop(held)
+    await keeping
+    assert told == []
+
+
+async def test_who_holds_a_lease_knows_it(several: Processes) -> None:
+    log = await several.open()
+    assert not await log.holds(RUN.id)
+    await log.create(RUN)
+    assert await log.holds(RUN.id)
+    await several.forget_lease()
+    assert not await log.holds(RUN.id)
+
+
 async def test_a_lost_run_ends_once_however_many_try(several: Processes) -> None:
     one, *others = [await several.open() for _ in range(5)]
     await one.create(RUN)

@@ -332,6 +332,7 @@ def test_the_scripts_say_what_their_keys_are() -> None:
         "p:lease:run",
         "p:thread:somebody/thread",
         "p:running",
+        "p:job:run",
     ]
 
 

@@ -297,6 +297,18 @@ async def test_a_run_that_is_no_longer_kept_is_passed_over(several: Processes) -
     await asyncio.wait([taking])
 
 
+async def test_a_run_that_another_holds_is_passed_over(several: Processes) -> None:
+    web, worker, other = [await several.open() for _ in range(3)]
+    await put(web)
+    await taken(worker)
+    await several.redis.xadd(several.keys.queue, {"run": RUN.id})
+    taking = asyncio.create_task(other.queue.take())
+    await until(lambda: _is_empty(several))
+    taking.cancel()
+    await asyncio.wait([taking])
+    assert not other._leases.held(RUN.id)
+
+
 async def test_what_is_not_held_cannot_be_left(several: Processes) -> None:
     web = await several.open()
     with pytest.raises(NotFound):

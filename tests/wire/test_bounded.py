@@ -10,6 +10,7 @@ from tests.replies import Reply, Stall
 from tests.serving import Lastword
 from tests.upstream import Upstream
 from tests.wire.helpers import A_LOT, EVENTS, JSON, TIMEOUT, Client, Line, parse, spoken
+from wire import bounded
 from wire.app import MAX_BODY
 from wire.bounded import MAX_FIELDS, MAX_HEAD, MAX_WAITING
 
@@ -25,6 +26,14 @@ def line(shared: Lastword) -> Iterator[Line]:
 
 
 # What is ordinary
+
+
+def test_a_connection_that_is_kept_is_not_let_go(shared: Lastword, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bounded, "LINGER", 0)
+    with requests.Session() as session:
+        for _ in range(3):
+            assert session.get(shared.url + "/health", timeout=TIMEOUT).ok
+        assert len(shared.server.server_state.connections) == 1
 
 
 def test_a_get_with_the_largest_body(shared: Lastword):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.errors import BadRequest, Busy, NotFound, ServerShutdown
+from stream.errors import BadRequest, Busy, NotFound, ServerShutdown, StorageLost
 from stream.events import (
     AnswerConfirmed,
     AnswerDelta,
@@ -172,14 +172,21 @@ async def test_what_has_nothing_to_say_is_not_sent():
 
 @pytest.mark.anyio
 async def test_an_error_on_the_way_is_told_like_a_failed_run():
-    """It may go on elsewhere: the cursor is good for there."""
-    batches = _batches([], entries(AnswerDelta("Hi")), ServerShutdown("Down."))
+    """The cursor is good for when it is over."""
+    batches = _batches([], entries(AnswerDelta("Hi")), StorageLost("Gone."))
     told = [frame async for each in frames(batches, FrameEncoder("r")) for frame in each]
     assert told[1] == (
-        '{"type":"failed","run_id":"r","cursor":"1","code":"server_shutdown",'
-        '"message":"Down.","retryable":true}'
+        '{"type":"failed","run_id":"r","cursor":"1","code":"storage_lost",'
+        '"message":"Gone.","retryable":true}'
     )
     assert len(told) == 2
+
+
+@pytest.mark.anyio
+async def test_a_run_that_goes_on_elsewhere_has_no_end_here():
+    batches = _batches([], entries(AnswerDelta("Hi")), ServerShutdown())
+    told = [frame async for each in frames(batches, FrameEncoder("r")) for frame in each]
+    assert len(told) == 1
 
 
 @pytest.mark.anyio
