@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     tools: Names = ["calculator"]
     max_iterations: int = Field(3, ge=0, le=100)
     memory_window: int = Field(5, ge=0, le=1000)  # exchanges
-    data: Path = Path("data")  # where the SQLite memory is kept
+    data: Path = Path("data")  # where memory and index are kept
 
     # What it answers from
     documents: Path | None = None  # a folder

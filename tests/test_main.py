@@ -528,6 +528,34 @@ def test_the_command_line_explains_itself(
     assert {"serve", "chat", "ask"} <= set(capsys.readouterr().out.split())
 
 
+def test_a_worker_waits_until_it_is_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", shared_redis().url)
+    monkeypatch.setenv("LASTWORD_DATA", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop() -> None:
+        wait_for(lambda: signal.getsignal(signal.SIGTERM) != before, TIMEOUT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as thread:
+        stopped = thread.submit(stop)
+        assert main.cli(["work"]) == 0
+        stopped.result()
+    assert capsys.readouterr().out == "Waiting for runs.\n"
+
+
+@pytest.mark.parametrize("command", ["work", "serve"])
+def test_workers_want_a_queue(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LASTWORD_WORKERS", "external")
+    monkeypatch.setenv("LASTWORD_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match="queue in Redis: set REDIS_URL"):
+        main.cli([command])
+
+
 def test_the_process_ends_with_the_status_of_the_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -99,6 +99,8 @@ def test_who_asked_may_stop_it(
         assert CANCELLERS[how](shared, others, ANNE, run_of(shared)) == ""
         told = asked.result()
     assert told.text in {"As far as ", ""}
-    assert told.ends == [CANCELLED.get(wire.name, "cancelled")]
+    # One that ends before its stream has begun has a status.
+    early = ["ConflictError"] if wire.name == "openai" else None
+    assert told.ends in ([CANCELLED.get(wire.name, "cancelled")], early)
     shared.wait_until_idle()
     model.wait_for(lambda: model.cancelled == 1)
