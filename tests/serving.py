@@ -54,7 +54,7 @@ class Lastword:
 def serving(data: Path, **settings: Any) -> Iterator[Lastword]:
     """A server with these settings and nothing from the environment."""
     settings = {"drain": 0} | settings
-    lastword = Lastword(Settings(_env_file=None, data=data, **settings))  # type: ignore[call-arg]
+    lastword = Lastword(Settings(_env_file=None, data=data, **settings))  # type: ignore[call-arg]  pydantic-settings has it
     lastword.thread.start()
     try:
         wait_for(lambda: lastword.server.started or not lastword.thread.is_alive())

@@ -69,12 +69,12 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, host: str, port: int, drain: float = 0) -> None:
         super().__init__(configured(app, host, port, drain))
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # its type is narrower
+        await super().startup(sockets)  # type: ignore[arg-type]  # as above
         announce(self.config.host, self.servers[0].sockets[0].getsockname()[1])
 
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().shutdown(sockets)  # type: ignore[arg-type]
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # its type is narrower
+        await super().shutdown(sockets)  # type: ignore[arg-type]  # as above
         # Being told to stop is no failure; uvicorn would end the process by the same signal.
         self._captured_signals.clear()
 

@@ -132,7 +132,7 @@ def test_a_batch_is_its_frames_in_a_row():
 def test_extras_are_left_out_unless_wanted(extras: Sequence[str]):
     names = {"tool": "tools", "source": "sources", "thought": "thoughts"}
     for event, name, _ in GOLDEN:
-        frame = SseEncoder(extras).encode(entries(event))  # type: ignore[arg-type]
+        frame = SseEncoder(extras).encode(entries(event))  # type: ignore[arg-type]  as a list
         assert bool(frame) == (names.get(name, name) in extras or name not in names)
 
 
