@@ -88,7 +88,7 @@ async def talking(
 
 async def until(condition: Callable[[], Any]) -> None:
     """Wait for it, while the socket is listened to."""
-    await asyncio.to_thread(wait_for, condition)
+    await asyncio.to_thread(wait_for, condition, 40)  # longer than any closing takes
 
 
 def answer_of(frames: list[Frame]) -> str:
