@@ -341,7 +341,7 @@ async def work(settings: Settings) -> int:
         calls = chain([stopping.set], repeat(runner.end_all))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: next(calls)())
-        print("Waiting for runs.", flush=True)  # noqa: T201  for whoever started it
+        print("Waiting for runs.", flush=True)  # noqa: T201  the command line speaks to its user
         await worker.work(runner, runner.queue, settings.max_runs, stopping)
     return 0
 
@@ -352,7 +352,7 @@ async def index(settings: Settings, folder: Path | None) -> int:
     knowledge = make_knowledge(settings, folder)
     if knowledge.library is None:
         raise BadSetting(f"Which folder? Name it, or set {PREFIX}DOCUMENTS.")
-    print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  for whoever asked
+    print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  as above
     return 0
 
 

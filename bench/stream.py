@@ -40,7 +40,7 @@ class Stream(asyncio.Protocol):
         return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # it is TCP
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # asyncio types it as any kind; TCP gives this one
         self.started = now_us()
         self.transport.write(self.request)
 

@@ -88,7 +88,7 @@ class Upstream(asyncio.Protocol):
         self.open, self.paused, self.waiting = True, False, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # of a TCP server, so it is one
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # asyncio types it as any kind; TCP gives this one
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False

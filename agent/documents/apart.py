@@ -89,7 +89,7 @@ class Apart:
 
 
 def _started() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603  our own module
+    return subprocess.Popen(  # noqa: S603  a fixed command: nothing of a document is in it
         _COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -102,8 +102,8 @@ def _started() -> "subprocess.Popen[bytes]":
 def _asked(child: "subprocess.Popen[bytes]", name: str, data: bytes) -> Any:
     """Raises `OSError` or `ValueError` if there is no answer."""
     told, heard = child.stdin, child.stdout
-    assert told is not None  # noqa: S101  for the type checker: they are pipes
-    assert heard is not None  # noqa: S101  the same
+    assert told is not None  # noqa: S101  always true for PIPE, which the type does not say
+    assert heard is not None  # noqa: S101  as above
     told.write(json.dumps({"name": name, "size": len(data)}).encode() + b"\n" + data)
     told.flush()
     return json.loads(heard.readline(LONGEST_ANSWER))

@@ -63,7 +63,7 @@ def content(folder: Path, path: str) -> bytes:
         real = (root / path).resolve(strict=True)  # a link may lead to another place in the folder
         if not real.is_relative_to(root):
             raise Unreadable("leads out of the folder")
-        with open(os.open(real, _SAFELY), "rb") as file:  # noqa: PTH123  by its descriptor
+        with open(os.open(real, _SAFELY), "rb") as file:  # noqa: PTH123  pathlib opens no descriptor
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Unreadable("is no regular file")
             data = file.read(MAX_SIZE + 1)

@@ -136,7 +136,7 @@ def ranked(connection: sqlite3.Connection, question: str, limit: int) -> dict[in
     if not (query := _query(question)):
         return {}
     rows = connection.execute(
-        f"SELECT rowid, -bm25(terms, {_WEIGHTS}) AS score FROM terms "  # noqa: S608  constants
+        f"SELECT rowid, -bm25(terms, {_WEIGHTS}) AS score FROM terms "  # noqa: S608  the weights are a constant of this file
         "WHERE terms MATCH ? ORDER BY score DESC, rowid LIMIT ?",
         (query, limit),
     )
@@ -183,7 +183,8 @@ def _add(connection: sqlite3.Connection, path: str, block: Block) -> None:
 
 
 def _forget(connection: sqlite3.Connection, path: str) -> None:
-    ids = "SELECT id FROM passages WHERE path = ?"
-    connection.execute(f"DELETE FROM terms WHERE rowid IN ({ids})", (path,))  # noqa: S608  ours
+    connection.execute(
+        "DELETE FROM terms WHERE rowid IN (SELECT id FROM passages WHERE path = ?)", (path,)
+    )
     connection.execute("DELETE FROM passages WHERE path = ?", (path,))
     connection.execute("DELETE FROM files WHERE path = ?", (path,))

@@ -86,7 +86,7 @@ class Library:
         problem = ""
         try:
             await update
-        except Exception as error:  # noqa: BLE001  whatever it is, it may be over the next time
+        except Exception as error:  # noqa: BLE001  a task that must go on: it tries again
             problem = type(error).__qualname__
         if problem and problem != self._problem:
             logger.warning("The documents cannot be indexed (%s).", problem)
@@ -111,7 +111,7 @@ class Library:
             return None
         try:
             return await self.embedder.question(question)
-        except Exception as error:  # noqa: BLE001  SDKs raise anything; words find something too
+        except Exception as error:  # noqa: BLE001  any provider; search by words still works
             logger.warning("A question cannot be embedded (%s).", type(error).__qualname__)
             return None
 

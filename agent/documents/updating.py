@@ -90,7 +90,7 @@ class Updating:
             try:
                 found = await embedder.documents(texts)
                 pairs = list(zip((number for number, _ in batch), found, strict=True))
-            except Exception as error:  # noqa: BLE001  SDKs raise anything; words find them anyway
+            except Exception as error:  # noqa: BLE001  any provider; search by words still works
                 self._embed_from = time.monotonic() + PAUSE
                 logger.warning("The documents cannot be embedded (%s).", type(error).__qualname__)
                 return
