@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.serving import wait_for
+from tests.upstream import Upstream
 
 ROOT = Path(__file__).parent.parent
 MAIN = (sys.executable, str(ROOT / "main.py"))
@@ -41,6 +42,11 @@ def lastword(
         env=environment(data, **settings),
         timeout=TIMEOUT,
     )
+
+
+def on(upstream: Upstream) -> dict[str, str]:
+    """Settings with which the scriptable model answers."""
+    return {"openai_base_url": upstream.url, "protocol": "json_chat"}
 
 
 class Terminal:

@@ -46,3 +46,32 @@ def serve(tmp_path: Path, upstream: Upstream) -> Iterator[Callable[..., Lastword
 def lastword(serve: Callable[..., Lastword]) -> Lastword:
     """A server on the scriptable model, with the default settings."""
     return serve()
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of a command that is run in this process."""
+    monkeypatch.chdir(tmp_path)  # away from a developer's `.env`
+    monkeypatch.setenv("LASTWORD_DATA", str(tmp_path))
+    monkeypatch.setenv("LASTWORD_MODEL", "offline")
+    return monkeypatch
+
+
+OWN = """
+from langchain_core.runnables import RunnableLambda
+
+agent = RunnableLambda(lambda given: f"You said: {given['input']}")
+
+async def make():
+    return agent
+
+async def fail():
+    raise LookupError("s3cret")
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with agents in it, for a command in a process of its own."""
+    (tmp_path / "mine.py").write_text(OWN)
+    return tmp_path

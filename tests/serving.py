@@ -1,6 +1,7 @@
 """The real server in a thread: uvicorn, the app as `main` builds it, a free port."""
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,17 +10,22 @@ from typing import Any
 
 import uvicorn
 
-import main
+import application
 from agent.runner import Runner
 from settings import Settings
 from wire.server import PROTOCOLS
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 class Lastword:
     """A running server. `url` has no slash at its end."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app = main.build_app(settings)
+        self.app = application.build_app(settings)
         config = uvicorn.Config(
             self.app,
             port=0,

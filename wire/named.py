@@ -46,7 +46,7 @@ def named(event: Event, extras: Collection[Extra]) -> tuple[str, dict[str, Any]]
             return "start", {"run_id": run_id, "thread_id": thread_id}
         case RunCompleted(finish_reason=reason, usage=usage):
             ended = {"finish_reason": reason, "usage": usage_json(usage)}
-            return "end", ended | _citations(event)
+            return "end", ended | citations_json(event)
         case RunCancelled(usage=usage):
             return "end", {"finish_reason": "cancelled", "usage": usage_json(usage)}
         case RunFailed(code=code, message=message, retryable=retryable):
@@ -62,16 +62,16 @@ def _tool(event: ToolStarted | ToolFinished) -> dict[str, Any]:
     return {**tool, "state": "failed" if event.failed else "finished", "output": event.output}
 
 
-def _citations(event: RunCompleted) -> dict[str, Any]:
-    """Only what there is."""
-    told = {"cited": list(event.cited), "unknown_citations": list(event.unknown)}
-    return {name: numbers for name, numbers in told.items() if numbers}
-
-
 def sources_json(sources: Iterable[SourceFound], end: RunEnded | None) -> dict[str, Any]:
     """All sources of a run, as its whole answer tells them."""
-    citations = _citations(end) if isinstance(end, RunCompleted) else {}
+    citations = citations_json(end) if isinstance(end, RunCompleted) else {}
     return {"sources": [_source(source) for source in sources], "cited": [], **citations}
+
+
+def citations_json(end: RunCompleted) -> dict[str, list[int]]:
+    """The numbers that the answer cites, and those that no source has; only what there is."""
+    told = {"cited": list(end.cited), "unknown_citations": list(end.unknown)}
+    return {name: numbers for name, numbers in told.items() if numbers}
 
 
 def _source(event: SourceFound) -> dict[str, Any]:

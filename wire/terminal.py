@@ -12,12 +12,14 @@ from rich.text import Text
 from agent.request import RunRequest
 from agent.runner import Runner
 from stream.errors import BadRequest, LastwordError, from_event
-from stream.events import Event, RunCancelled, RunFailed, ToolFinished
+from stream.events import Event, RunCancelled, RunCompleted, RunFailed, SourceFound, ToolFinished
 from stream.log import Entry, Run
 from stream.printable import printable
 from wire.append_only import AppendOnly
 
 PRINCIPAL = "terminal"
+MOST_OF_OUTPUT = 200
+"""Characters that are shown of what a tool said."""
 INTERRUPTED = 128 + signal.SIGINT
 """The exit status that shells give to what Ctrl-C ended."""
 
@@ -99,6 +101,11 @@ def _prompt(screen: "_Screen") -> str | None:
         return None
 
 
+def _in_short(output: str) -> str:
+    """What a tool said, as far as it fits into a line or two: a search says pages."""
+    return output if len(output) <= MOST_OF_OUTPUT else f"{output[:MOST_OF_OUTPUT]}…"
+
+
 class _Screen:
     """Prints batches of events; quietly what is not the answer, and in `raw` not the answer."""
 
@@ -108,6 +115,7 @@ class _Screen:
         self._console = Console(highlight=False, soft_wrap=True)
         self._growing = AppendOnly()
         self._open_line = False
+        self._sources: dict[int, SourceFound] = {}
 
     def ask(self) -> str:
         return self._console.input("[bold cyan]>[/] ")
@@ -124,10 +132,21 @@ class _Screen:
             self._open_line = not text.endswith("\n")
         if not self._quiet:
             for _, event in batch:
-                if isinstance(event, ToolFinished):
-                    self.remark(f"  {event.name}: {event.output}")
-                elif isinstance(event, RunCancelled):
-                    self.remark("(stopped)")
+                self._show_beside(event)
+
+    def _show_beside(self, event: Event) -> None:
+        match event:
+            case SourceFound():
+                self._sources[event.number] = event
+            case ToolFinished(name=name, output=output):
+                self.remark(f"  {name}: {_in_short(output)}")
+            case RunCompleted(cited=cited):
+                for source in (self._sources[number] for number in cited):
+                    self.remark(f"  [{source.number}] {source.title} ({source.location})")
+            case RunCancelled():
+                self.remark("(stopped)")
+            case _:  # the answer, which is shown, or a failure, which is raised
+                pass
 
     def end_line(self, *, force: bool = False) -> None:
         """A newline, if the last one is missing."""

@@ -1,6 +1,5 @@
 """The server is killed in mid-answer and started again, and the page goes on by itself."""
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from tests.processes.servers import Server, Worker, stalled, starting
 from tests.redis_server import redis_server
+from tests.serving import free_port
 from tests.upstream import Upstream
 from tests.web.page import Chat
 
@@ -17,13 +17,6 @@ from tests.web.page import Chat
 def start(tmp_path: Path, upstream: Upstream) -> Iterator[Callable[..., list[Server]]]:
     with redis_server() as redis, starting(tmp_path, redis, upstream) as start:
         yield start
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("worker", [True, False], ids=["with a worker", "alone"])

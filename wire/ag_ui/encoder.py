@@ -21,7 +21,7 @@ from stream.events import (
 from stream.log import Entry
 from wire.ag_ui.frames import HEARTBEAT, Fields, Frames
 from wire.append_only import AppendOnly
-from wire.named import DEFAULT_EXTRAS, Extra, named
+from wire.named import DEFAULT_EXTRAS, Extra, citations_json, named
 
 PROTOCOL_VERSION = "1.0"
 UNFINISHED = "The run ended before this tool did."
@@ -91,8 +91,9 @@ class AgUiEncoder:
                     self._frames.event("CUSTOM", name=told[0], value=told[1])
             case RunStarted() as started:
                 self._start(started)
-            case RunCompleted(finish_reason=reason, usage=usage):
-                self._finish("success", usage, result={"finish_reason": reason})
+            case RunCompleted(finish_reason=reason, usage=usage) as completed:
+                result = {"finish_reason": reason, **citations_json(completed)}
+                self._finish("success", usage, result=result)
             case RunCancelled(usage=usage):
                 self._finish("cancelled", usage)
             case RunFailed() as failed:

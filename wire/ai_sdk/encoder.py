@@ -108,12 +108,12 @@ class UiMessageEncoder:
         self._message.end()
         emit = self._message.emit
         match end:
-            case RunCompleted(finish_reason=reason, usage=usage):
+            case RunCompleted(finish_reason=reason):
                 emit("finish-step")
                 reason_there = _REASONS.get(reason, reason)
-                emit("finish", finishReason=reason_there, messageMetadata=parts.usage(usage))
-            case RunCancelled(usage=usage):
-                emit("message-metadata", messageMetadata=parts.usage(usage))
+                emit("finish", finishReason=reason_there, messageMetadata=parts.metadata(end))
+            case RunCancelled():
+                emit("message-metadata", messageMetadata=parts.metadata(end))
                 emit("abort", reason="The run was cancelled.")
             case RunFailed(code=code, message=message, retryable=retryable):
                 ours = {"code": code, "retryable": retryable}

@@ -4,7 +4,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from stream.events import SourceFound, Usage
+from stream.events import RunCancelled, RunCompleted, SourceFound
 
 MAX_BRACKETS = 500
 """What is nested more deeply than its client's stack is refused, and so is the whole stream."""
@@ -40,12 +40,14 @@ def _ours(found: SourceFound) -> dict[str, Any]:
     return {"number": found.number, "passage": found.passage, **score}
 
 
-def usage(used: Usage) -> dict[str, Any]:
-    """As message metadata, by the AI SDK's names."""
-    return {
-        "usage": {
-            "inputTokens": used.input_tokens,
-            "outputTokens": used.output_tokens,
-            "totalTokens": used.total_tokens,
-        }
+def metadata(end: RunCompleted | RunCancelled) -> dict[str, Any]:
+    """What is told of a message at its end, by names like the AI SDK's."""
+    usage = {
+        "inputTokens": end.usage.input_tokens,
+        "outputTokens": end.usage.output_tokens,
+        "totalTokens": end.usage.total_tokens,
     }
+    if isinstance(end, RunCancelled):
+        return {"usage": usage}
+    citations = {"cited": list(end.cited), "unknownCitations": list(end.unknown)}
+    return {"usage": usage} | {name: numbers for name, numbers in citations.items() if numbers}

@@ -89,8 +89,11 @@ class Encoder:
                 return None
             case RunStarted(run_id=run_id, thread_id=thread_id):
                 return {"started": Started(run_id=run_id, thread_id=thread_id)}
-            case RunCompleted(finish_reason=reason):
-                return {"end": _end(event, REASONS[reason])}
+            case RunCompleted(finish_reason=reason, cited=cited, unknown=unknown):
+                end = _end(event, REASONS[reason])
+                end.cited.extend(cited)
+                end.unknown_citations.extend(unknown)
+                return {"end": end}
             case RunCancelled():
                 return {"end": _end(event, FINISH_REASON_CANCELLED)}
             case RunFailed():

@@ -103,12 +103,10 @@ def test_a_reply_cut_short_anywhere_gives_a_prefix_of_the_answer(name, data):
 def test_an_action_cut_short_is_the_action_or_nothing(name, data):
     sample = data.draw(SAMPLES[name].actions)
     for end in range(len(sample.text)):
-        assert read(grammar(name)(), [sample.text[:end]]) in (
-            Reading(None, None),
-            Reading(None, sample.action),
-        )
+        cut_short = read(grammar(name)(), [sample.text[:end]])
+        assert cut_short in (Reading(None, None), Reading(None, sample.action))
         if end < sample.end:
-            assert read(grammar(name)(), [sample.text[:end]]).action is None
+            assert cut_short.action is None
 
 
 def attempted(name, pieces):
@@ -146,7 +144,7 @@ def test_nothing_comes_of_nothing(name):
 
 
 @every_grammar
-@pytest.mark.parametrize(("cut", "size"), [(list, 1_000), (lambda text: [text], 20_000)])
+@pytest.mark.parametrize(("cut", "size"), [(list, 250), (lambda text: [text], 5_000)])
 def test_the_cost_of_a_character_does_not_grow(name, cut, size):
     def cost(text: str) -> float:
         begin = time.process_time()

@@ -464,7 +464,7 @@ def test_of_an_answer_only_what_is_uncertain_is_kept(text, more):
     piece = Chunk(more * 1000)
     tracemalloc.start()
     try:
-        for _ in range(400):
+        for _ in range(80):
             grammar.feed(piece)
         assert tracemalloc.get_traced_memory()[1] < 200_000
     finally:

@@ -270,7 +270,12 @@ middles: st.SearchStrategy[Event] = st.one_of(
     st.builds(SourceFound, st.integers(1, 9), texts, texts, texts, st.floats(0, 1)),
 )
 ends: st.SearchStrategy[Event] = st.one_of(
-    st.builds(RunCompleted, st.sampled_from(["stop", "length", "content_filter"])),
+    st.builds(
+        RunCompleted,
+        st.sampled_from(["stop", "length", "content_filter"]),
+        cited=st.sampled_from([(), (2, 1)]),
+        unknown=st.sampled_from([(), (9,)]),
+    ),
     st.just(RunCancelled(Usage(1, 2))),
     st.builds(RunFailed, texts, texts, st.booleans()),
 )
@@ -288,8 +293,10 @@ def is_sound(told: Told, end: Event) -> None:
             assert (error["code"], error["message"]) == (code, message)
             assert told["finished"] is None
             assert told["events"][-1] == error
-        case RunCompleted(finish_reason=reason):
-            assert told["result"] == {"finish_reason": reason}
+        case RunCompleted(finish_reason=reason, cited=cited, unknown=unknown):
+            there = {name: told["result"].get(name, []) for name in ("cited", "unknown_citations")}
+            assert there == {"cited": list(cited), "unknown_citations": list(unknown)}
+            assert told["result"]["finish_reason"] == reason
             assert told["finished"] == {"outcome": "success", "pendingToolCallIds": []}
         case _:
             assert told["finished"] == {"outcome": "cancelled"}

@@ -77,6 +77,14 @@ def test_a_short_answer():
     )
 
 
+def test_the_end_names_what_is_cited(node: Node):
+    end = RunCompleted("stop", Usage(3, 4), cited=(2, 1), unknown=(9,))
+    body = encoded([STARTED, HELLO, end])
+    told = {**USAGE, "cited": [2, 1], "unknownCitations": [9]}
+    assert chunks(body)[-1]["messageMetadata"] == told
+    _is_read(node, body, [HELLO])
+
+
 def test_a_heartbeat_is_one_comment_line():
     assert UiMessageEncoder(AppendOnly()).encode([]) == b": heartbeat\n"
 

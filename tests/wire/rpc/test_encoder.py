@@ -60,6 +60,10 @@ GOLDEN: dict[str, tuple[Event, bytes]] = {
         RunCompleted("stop", USED),
         b"\x0a\x011B\x0c\x08\x01\x12\x08\x08\xac\x02\x10\x05\x18\xb1\x02",
     ),
+    "cited": (
+        RunCompleted("stop", cited=(2, 1), unknown=(9,)),
+        b"\x0a\x011B\x0b\x08\x01\x12\0\x1a\x02\x02\x01\x22\x01\x09",
+    ),
     "length": (RunCompleted("length"), b"\x0a\x011B\x04\x08\x02\x12\0"),
     "filtered": (RunCompleted("content_filter"), b"\x0a\x011B\x04\x08\x03\x12\0"),
     "cancelled": (RunCancelled(), b"\x0a\x011B\x04\x08\x04\x12\0"),

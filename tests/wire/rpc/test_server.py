@@ -17,13 +17,15 @@ import redis
 import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import application
+import factory
 import main
 from settings import Settings
 from stream.errors import Forbidden
 from tests.commands import MAIN, TIMEOUT, environment, lastword
 from tests.redis_server import RedisServer, redis_server
 from tests.replies import Stall
-from tests.serving import Lastword, wait_for
+from tests.serving import Lastword, free_port, wait_for
 from tests.upstream import Upstream
 from tests.wire.helpers import get, spoken
 from tests.wire.rpc.clients import GENERATED, ROOT, Client, run_of, text_of, told
@@ -44,11 +46,6 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 def redis_of_its_own() -> Iterator[RedisServer]:
     with redis_server() as server:
         yield server
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 # Health
@@ -224,12 +221,12 @@ def test_two_servers_at_one_port(tmp_path: Path, capfd: pytest.CaptureFixture[st
     )
 
     async def both() -> None:
-        one, other = (main.build_app(settings, workers=2) for _ in "12")
-        main.require_grpc(settings, 2, alone=False)
+        one, other = (application.build_app(settings, workers=2) for _ in "12")
+        application.require_grpc(settings, 2, alone=False)
         async with one.router.lifespan_context(one), other.router.lifespan_context(other):
-            main.require_grpc(settings, 2, alone=False)
-            with pytest.raises(main.BadSetting, match=rf"{port}: Address already in use\."):
-                main.require_grpc(settings, 2, alone=True)
+            application.require_grpc(settings, 2, alone=False)
+            with pytest.raises(factory.BadSetting, match=rf"{port}: Address already in use\."):
+                application.require_grpc(settings, 2, alone=True)
 
     asyncio.run(both())
     assert capfd.readouterr() == (f"gRPC  127.0.0.1:{port}\n" * 2, "")
@@ -251,7 +248,7 @@ def test_a_port_that_is_lost_at_the_last_moment(tmp_path: Path):
 
     async def open_on(port: int) -> None:
         settings = Settings(_env_file=None, model="offline", data=tmp_path, grpc_port=port)
-        app = main.build_app(settings)
+        app = application.build_app(settings)
         async with app.router.lifespan_context(app):
             pytest.fail("it is taken")
 
