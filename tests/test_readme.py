@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from settings import PREFIX, Settings
+from stream.errors import CATALOGUE
 from tests.node import CLIENTS, module
 from tests.serving import Lastword, serving, wait_for
 from tests.wire.browser import Page
@@ -141,6 +142,16 @@ def test_every_route_is_in_the_table(server: Lastword) -> None:
     section = README.partition("\n## The API\n")[2].partition("\n## ")[0]
     for path in [*server.app.openapi()["paths"], "/ws"]:
         assert re.sub(r"{\w+}", "{id}", path) + "`" in section
+
+
+def test_every_error_is_in_the_table() -> None:
+    section = CLIENTS_PAGE.partition("\n## Errors\n")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| (\d+) \| (yes)? ?\|", section, re.MULTILINE)
+    kinds = {
+        kind.code: (str(kind.status), "yes" if kind.retryable else "")
+        for kind in CATALOGUE.values()
+    }
+    assert {code: (status, again) for code, status, again in told} == kinds
 
 
 def test_what_readers_are_sent_to_is_there() -> None:

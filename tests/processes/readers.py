@@ -3,7 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -33,8 +33,11 @@ def kernel() -> int:
 
 def sockets(server: Server) -> int:
     """How many are open, the listening one and those to Redis and the model included."""
-    files = Path(f"/proc/{server.process.pid}/fd").iterdir()
-    return sum(str(file.readlink()).startswith("socket:") for file in files)
+    count = 0
+    for file in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since they were listed
+            count += str(file.readlink()).startswith("socket:")
+    return count
 
 
 @contextmanager

@@ -187,6 +187,20 @@ def test_words_of_tools_are_harmless_too(
     assert shown.split() == f"> echo: {HARMLESS} No. >".split()  # rich has expanded the tab
 
 
+def test_sources_that_are_cited_are_listed(
+    chat: Chat, scripted: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("port", "ships"):
+        (tmp_path / f"docs/{name}.md").write_text(f"Ships report at the {name}.")
+    monkeypatch.setenv("LASTWORD_DOCUMENTS", "docs")
+    scripted.say(blob("search", "ships"))
+    scripted.say(final("At the port [2]. Or [7]?"))
+    shown = chat("Where?\n")
+    assert re.match(r"> {3}search: \[1\] \w+\.md \(\w+\.md\)\n> Ships", shown)
+    assert re.search(r"…\nAt the port \[2\]. Or \[7\]\?\n {2}\[2\] (\w+\.md) \(\1\)\n> \n$", shown)
+
+
 @pytest.mark.parametrize("sent", [0, 1])
 def test_ctrl_c_before_the_answer(chat: Chat, scripted: Upstream, sent: int) -> None:
     scripted.script(Stall(tokens=words("It is"), after=sent))

@@ -242,18 +242,6 @@ def test_ask(tmp_path: Path, folder: Path, monkeypatch, capsys, caplog) -> None:
     assert caplog.messages == ["Not among the documents: bad.pdf is broken (PdfStreamError)"]
 
 
-def test_chat_lists_the_sources_that_are_cited(tmp_path: Path, folder: Path) -> None:
-    env = environment(tmp_path, documents=folder)
-    with Terminal([*MAIN, "chat"], tmp_path, env) as terminal:
-        terminal.wait_for("> ")
-        terminal.type("On which channel do ships report?\n")
-        terminal.wait_for(
-            "  search: [1] port.md (port.md)\n> Ships report on channel 12.\n\nAnswer"
-        )
-        terminal.wait_for("…\n")
-        terminal.wait_for('"Ships report on channel 12." [1]\n  [1] port.md (port.md)\n> ')
-
-
 def test_a_progress_bar_in_a_terminal(tmp_path: Path, folder: Path) -> None:
     env = environment(tmp_path) | {"TERM": "xterm"}
     with Terminal([*MAIN, "index", "docs"], tmp_path, env) as terminal:
