@@ -87,6 +87,7 @@ async def open_runner(
         policy = Policy(
             models=made.models,
             model=made.models[0] if made.model else None,
+            documents=bool(made.knowledge.tools),
             max_runs=settings.max_runs,
             on_disconnect=settings.on_disconnect,
             heartbeat=settings.heartbeat,

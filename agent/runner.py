@@ -48,6 +48,8 @@ class Policy:
     """That a request may name."""
     model: str | None = None
     """What runs that name none have, if that is known."""
+    documents: bool = False
+    """Whether the agent answers from documents."""
     max_runs: int = 100
     on_disconnect: OnDisconnect = 10.0
     heartbeat: float = 15.0
@@ -129,6 +131,10 @@ class Runner:
     def models(self) -> list[str]:
         """That a request may name, the usual one first; none if that is not known."""
         return list(dict.fromkeys(self._policy.models))
+
+    @property
+    def has_documents(self) -> bool:
+        return self._policy.documents
 
     @property
     def embeddings(self) -> str | None:

@@ -10,6 +10,9 @@ import { View, enter } from "./view.js";
 
 const SAVING = 250; // milliseconds between two writes of a turn that grows
 const LONG_AGO = 600_000;
+const DOCUMENTS =
+  "An agent that answers from this server's documents, and shows where it stands. " +
+  "Ask it about them, or begin with one of these:";
 const STUCK = 48; // pixels from the bottom that still count as there
 
 const at = (id) => document.getElementById(id);
@@ -257,4 +260,5 @@ const config = await fetch("/web/config")
   .then((response) => response.json())
   .catch(() => ({}));
 at("sign").hidden = !config.offline;
+if (config.documents) at("about").textContent = DOCUMENTS;
 if (config.wants_key && !key()) key(false);

@@ -217,8 +217,11 @@ function source({ number, title, location, passage, score }) {
     el("span", { className: "number" }, String(number)),
     title || location,
   );
-  return el("li", {}, el("details", {}, summary, el("blockquote", {}, passage), where));
+  return el("li", {}, el("details", {}, summary, el("blockquote", {}, unwrapped(passage)), where));
 }
+
+/** A paragraph's lines are as long here as there is room for. */
+const unwrapped = (text) => text.replace(/(?<=\S) ?\n(?=\p{L})/gu, " ");
 
 /** What is to be said of a turn beside its answer. */
 function noted(turn, does) {

@@ -57,7 +57,11 @@ async def config(request: Request) -> dict[str, bool]:
     """What the page must know before the first question; nothing that a stranger may not."""
     runner: Runner = request.app.state.runner
     access: Access = request.app.state.access
-    return {"offline": runner.models[:1] == [OFFLINE], "wants_key": access.wants_keys}
+    return {
+        "offline": runner.models[:1] == [OFFLINE],
+        "documents": runner.has_documents,
+        "wants_key": access.wants_keys,
+    }
 
 
 def _serve(name: str) -> None:

@@ -15,7 +15,7 @@ from agent.documents.files import Stamp
 from agent.documents.passage import Passage
 from agent.documents.words import asked, terms
 
-VERSION = "1"
+VERSION = "2"
 """To be raised whenever the same documents would give another index."""
 _WEIGHTS = "1.0, 1.0, 0.5"
 """Of a term in the title, of one in the text, of a word's beginning, which tells less."""

@@ -50,7 +50,7 @@ def terms(text: str) -> Terms:
             words += _pairs(run)
         else:
             words.append(word[:MAX_WORD])
-            stems.append(word[:STEM])
+            stems.append(stem(word))
     return Terms(words, stems)
 
 
@@ -60,7 +60,12 @@ def asked(question: str) -> Terms:
     telling = [word for word in every if word not in STOP and not _HIRAGANA.fullmatch(word)]
     words = list(dict.fromkeys(telling or every))[:MAX_TERMS]
     spaced = [word for word in words if not re.match(f"[{_UNSPACED}]", word)]
-    return Terms(words, list(dict.fromkeys(word[:STEM] for word in spaced)))
+    return Terms(words, list(dict.fromkeys(map(stem, spaced))))
+
+
+def stem(word: str) -> str:
+    """The beginning of a word; of a short one all but a plural's `s`."""
+    return word[:STEM].rstrip("s") or word
 
 
 def _asked(question: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from agent.documents.splitting import sentences
-from agent.documents.words import STEM, Terms, asked, terms
+from agent.documents.words import Terms, asked, stem, terms
 from agent.tools.search import Told, read
 
 NOT_FOUND = "I found nothing about that in the documents."
@@ -69,7 +69,7 @@ def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
 def _held(question: str, told: Told) -> float:
     """A word counts, too, if only its beginning is there."""
     wanted, there = asked(question).words, _all(f"{told.title} {told.text}")
-    held = sum(word in there or f"{word[:STEM]}-" in there for word in wanted)
+    held = sum(word in there or f"{stem(word)}-" in there for word in wanted)
     return held / max(len(wanted), 1)
 
 

@@ -73,6 +73,7 @@ def test_sources_are_numbers_that_open_the_passage(
     whole: bool, serve: Callable[..., Lastword], somebody: Callable[..., Chat]
 ):
     chat = somebody(serve(model="offline", documents=CORPUS))
+    chat.wait_for_text("#about", "answers from this server's documents")
     if whole:
         chat.click("#options label", "Without streaming")
     chat.ask("How many bicycles are carried on one crossing?")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
@@ -56,10 +57,14 @@ def test_the_page_weighs_less_than_60_kilobytes(shared: Lastword):
 
 
 @pytest.mark.parametrize("keys", ["", "sk-anne"], ids=["without keys", "with keys"])
-def test_what_the_page_must_know(keys: str, shared: Lastword, serve: Callable[..., Lastword]):
-    assert get(shared, "/web/config").json() == {"offline": False, "wants_key": False}
-    offline = serve(model="offline", api_keys=keys)
-    assert get(offline, "/web/config").json() == {"offline": True, "wants_key": bool(keys)}
+def test_what_the_page_must_know(
+    keys: str, shared: Lastword, serve: Callable[..., Lastword], tmp_path: Path
+):
+    here = {"offline": False, "documents": False, "wants_key": False}
+    assert get(shared, "/web/config").json() == here
+    offline = serve(model="offline", api_keys=keys, documents=tmp_path)
+    there = {"offline": True, "documents": True, "wants_key": bool(keys)}
+    assert get(offline, "/web/config").json() == there
 
 
 def test_all_that_the_page_loads_is_there(shared: Lastword):
