@@ -12,7 +12,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from agent import models, tuning
 from agent.execution import Parts
 from agent.memory import Memory
-from agent.runner import Policy, Runner
+from agent.policy import Policy
+from agent.runner import Runner
 from agent.threads import LeftBehind
 from factory import BadSetting, Made, make
 from settings import PREFIX, Settings

@@ -6,18 +6,19 @@ one run at a time on a thread, what happens when the last reader leaves.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Self, TypeAlias
 
-from agent.audience import Audience
+from agent.audience import Audiences
 from agent.execution import Execution, Parts
 from agent.failures import as_failure
 from agent.memory import Exchange
 from agent.metrics import Metrics
+from agent.policy import Policy
 from agent.request import OnConflict, OnDisconnect, RunRequest, dump_request, load_request
+from agent.spawned import to_its_end
 from stream.errors import (
     BadRequest,
     Busy,
@@ -36,26 +37,6 @@ Thread: TypeAlias = tuple[str, str]
 """Whose, and which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a server allows.
-
-    `heartbeat` is how many seconds a follower hears nothing at most, `drain` how many runs in
-    progress have to end when the server is told to.
-    """
-
-    models: Collection[str] = ()
-    """That a request may name."""
-    model: str | None = None
-    """What runs that name none have, if that is known."""
-    documents: bool = False
-    """Whether the agent answers from documents."""
-    max_runs: int = 100
-    on_disconnect: OnDisconnect = 10.0
-    heartbeat: float = 15.0
-    drain: float = 0.0
-
-
 class Runner:
     """Use as an async context manager: leaving it ends what still runs."""
 
@@ -66,10 +47,10 @@ class Runner:
         self._parts = parts
         self._policy = policy or Policy()
         self.queue = queue
-        self._audiences: dict[str, Audience] = {}
         self._threads: dict[Thread, Execution] = {}
         self._executions: dict[str, Execution] = {}
         self._tasks = asyncio.TaskGroup()
+        self._audiences = Audiences(parts.log, self._stop, self._spawn)
         self._closing = False
         self._deadline: asyncio.TimerHandle | None = None
         self._released = False
@@ -87,7 +68,7 @@ class Runner:
         """End all runs, and wait until their readers can know."""
         self.end_all()
         for run_id in list(self._audiences):
-            self._forget_readers(run_id)
+            self._audiences.forget(run_id)
         await self._tasks.__aexit__(None, None, None)
 
     def shut_down(self) -> None:
@@ -167,37 +148,18 @@ class Runner:
         run = Run(secrets.token_hex(16), thread[1], principal, request.text, model)
         # Whoever asks may leave in the middle. What was begun must not be left half done.
         if self.queue:
-            await self._to_its_end(self._leave_to_workers(self.queue, run, request))
+            await to_its_end(self._spawn, self._leave_to_workers(self.queue, run, request))
         else:
             execution = Execution(run, request, self._parts, self._release)
             self._threads[thread] = execution  # before the first await: the place is taken
-            await self._to_its_end(self._perform(execution, request))
+            await to_its_end(self._spawn, self._perform(execution, request))
         return run
-
-    async def _to_its_end(self, work: Coroutine[None, None, None]) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        async def carry_out() -> None:
-            error: Exception | None = None
-            try:
-                await work
-            except Exception as raised:  # noqa: BLE001  it is whoever waits who must know
-                error = raised
-            if done.done():
-                return  # they have left
-            if error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-        self._spawn(carry_out())
-        await done
 
     async def _leave_to_workers(self, queue: RunQueue, run: Run, request: RunRequest) -> None:
         await self._open(run, request.on_conflict)
         await queue.put(Job(run, dump_request(request)))
-        if self._patience(request) != "continue":  # else there is nothing to do when they leave
-            self._expect_readers(run.id, request)
+        if (patience := self._patience(request)) != "continue":  # else their leaving means nothing
+            self._audiences.expect(run.id, patience)
 
     async def _perform(self, execution: Execution, request: RunRequest) -> None:
         run = execution.run
@@ -222,7 +184,7 @@ class Runner:
 
     def _begin(self, execution: Execution, request: RunRequest) -> None:
         self.metrics.started()
-        self._expect_readers(execution.run.id, request)
+        self._audiences.expect(execution.run.id, self._patience(request))
         self._executions[execution.run.id] = execution
         execution.begin(self._tasks)
         self._spawn(self._until_ended(execution))
@@ -240,33 +202,9 @@ class Runner:
                 raise BadRequest("is decided by this server's agent", field=name)
         return replace(request, settings=settings)
 
-    def _expect_readers(self, run_id: str, request: RunRequest) -> None:
-        abandon = partial(self._spawn_abandon, run_id)
-        self._audiences[run_id] = Audience(self._patience(request), abandon)
-
     def _patience(self, request: RunRequest) -> OnDisconnect:
         asked = request.on_disconnect
         return self._policy.on_disconnect if asked is None else asked
-
-    async def _abandon(self, run_id: str) -> None:
-        """The last reader here has left. There may be others in other processes."""
-        try:
-            followed = await self._parts.log.followed(run_id)
-        except StorageLost:
-            followed = False
-        audience = self._audiences.get(run_id)
-        if audience is None or audience.is_there:
-            return
-        if followed:
-            audience.wait()
-        elif not self._stop(run_id):
-            self._forget_readers(run_id)
-            with suppress(StorageLost):
-                await self._parts.log.stop(run_id)
-
-    def _forget_readers(self, run_id: str) -> None:
-        if audience := self._audiences.pop(run_id, None):
-            audience.close()
 
     async def follow(
         self, run_id: str, after: Cursor = START, *, principal: str
@@ -286,7 +224,7 @@ class Runner:
                     await self._end_here(run_id)
                 yield batch
             if run_id not in self._executions:
-                self._forget_readers(run_id)
+                self._audiences.forget(run_id)
         finally:
             if audience:
                 audience.leave()
@@ -381,9 +319,6 @@ class Runner:
             return True
         return False
 
-    def _spawn_abandon(self, run_id: str) -> None:
-        self._spawn(self._abandon(run_id))
-
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.create_task(work)
 
@@ -393,5 +328,5 @@ class Runner:
         thread = (run.principal, run.thread_id)
         if self._threads.get(thread) is execution:  # a lost run's thread may be another's by now
             del self._threads[thread]
-        self._forget_readers(run.id)
+        self._audiences.forget(run.id)
         self.metrics.ended(end)

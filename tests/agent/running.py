@@ -12,8 +12,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from agent.build import build_agent
 from agent.execution import Parts
 from agent.memory import Memory
+from agent.policy import Policy
 from agent.request import RunRequest
-from agent.runner import Policy, Runner
+from agent.runner import Runner
 from callbacks.filters.json_chat import JsonChatFilter
 from stream.events import AnswerDelta, Event, RunStarted
 from stream.log import START, Cursor, Run, StreamLog, is_end

@@ -13,7 +13,7 @@ from agent import audience
 from agent.build import build_agent
 from agent.execution import Parts
 from agent.memory import Exchange, Memory
-from agent.runner import Policy
+from agent.policy import Policy
 from callbacks.filters.json_chat import JsonChatFilter
 from stream.errors import Busy, Conflict, ServerShutdown, StorageLost
 from stream.events import RunCancelled, RunCompleted, RunStarted

@@ -12,8 +12,8 @@ from agent import audience
 from agent.build import build_agent
 from agent.execution import Parts
 from agent.memory import Exchange, Memory
+from agent.policy import Policy
 from agent.request import Message, RunRequest, load_request
-from agent.runner import Policy
 from agent.worker import work
 from callbacks.filters.json_chat import JsonChatFilter
 from stream.errors import Conflict, ProducerLost, ServerShutdown, StorageLost
