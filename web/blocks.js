@@ -3,12 +3,12 @@
 // needs only its last block read again.
 
 const DEEPEST = 6; // quotes and lists in each other; beyond that they are text
-const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^`]*)$/;
-const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$/;
+const FENCE = /^ {0,3}(`{3,}|~{3,})([^`]*)$/;
+const HEADING = /^ {0,3}(#{1,6})\s+(.*)$/;
 const RULE = /^ {0,3}(?:(?:- *){3,}|(?:_ *){3,}|(?:\* *){3,})$/;
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?: +(.*)|$)/;
 const QUOTE = /^ {0,3}> ?/;
-const DELIMITERS = /^ {0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
+const DELIMITERS = /^ {0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*(?:\|\s*)?$/;
 const MATH = /^ {0,3}(?:\\\[|\$\$)/;
 
 /** The blocks, each with the place `at` which it begins in the text. */
@@ -28,9 +28,12 @@ export function blocks(text, depth = 0) {
 function read(lines, n, depth) {
   const line = lines[n];
   if (FENCE.test(line)) return code(lines, n);
-  if (MATH.test(line)) return math(lines, n);
+  if (MATH.test(line)) return math(lines, n) ?? paragraph(lines, n, depth);
   const heading = HEADING.exec(line);
-  if (heading) return [{ kind: "heading", level: heading[1].length, text: heading[2] }, n + 1];
+  if (heading) {
+    const text = heading[2].replace(/(?:^|\s)#+\s*$/, "").trim();
+    return [{ kind: "heading", level: heading[1].length, text }, n + 1];
+  }
   if (RULE.test(line)) return [{ kind: "rule" }, n + 1];
   if (depth < DEEPEST && QUOTE.test(line)) return quote(lines, n, depth);
   if (depth < DEEPEST && ITEM.test(line)) return list(lines, n, depth);
@@ -50,7 +53,9 @@ function code(lines, n) {
 function math(lines, n) {
   const closing = lines[n].includes("$$") ? "$$" : "\\]";
   let end = n;
-  while (end < lines.length && !ends(lines[end], closing, end === n)) end++;
+  while (end < lines.length && lines[end].trim() && !ends(lines[end], closing, end === n)) end++;
+  const open = !lines[end]?.trim();
+  if (open && end < lines.length) return null; // no formula has an empty line: it was none
   const text = lines
     .slice(n, end + 1)
     .join("\n")

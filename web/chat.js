@@ -32,9 +32,10 @@ const last = () => current.turns.at(-1);
 // Which conversation is open
 
 function open(id) {
-  const kept = (id && store.find(id)?.turns) || [];
-  const known = kept.map((turn) => live.get(turn.id) ?? turn);
-  current = { id, turns: known, views: new Map() };
+  const kept = id && store.find(id)?.turns;
+  const known = (kept || []).map((turn) => live.get(turn.id) ?? turn);
+  // Only this page names conversations: with a name from elsewhere, others could share it.
+  current = { id: kept ? id : null, turns: known, views: new Map() };
   turns.replaceChildren(...known.map((turn) => viewOf(turn, true).element));
   known.forEach(goOn);
   showAll();
@@ -246,6 +247,10 @@ at("examples").addEventListener(
 at("new").addEventListener("click", () => {
   aside.toggle(false);
   renew();
+  input.focus();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // what stands behind a # is a conversation
   input.focus();
 });
 at("sign").addEventListener("click", () => at("offline").showModal());

@@ -6,7 +6,7 @@ const DEEPEST = 6;
 const SCHEMES = ["http:", "https:", "mailto:"];
 const SPECIAL = /[\\`*_~[［【!<$]|\bhttps?:\/\//g;
 const LINK =
-  /!?\[((?:[^\][\\\n]|\\.){0,1000})\]\(\s*<?((?:[^()\s<>]|\([^()\s<>]{0,500}\)){0,2000})>?(?:\s+"[^"\n]{0,500}")?\s*\)/y;
+  /!?\[((?:[^\][\\\n]|\\.){0,1000})\]\(\s{0,9}<?((?:[^()\s<>]|\([^()\s<>]{0,500}\)){0,2000})>?(?:\s{1,9}"[^"\n]{0,500}")?\s{0,9}\)/y;
 const UNFINISHED = /!?\[([^\]\n]{1,1000})\]\([^)\s]{0,2000}$/y;
 const CITED = /[[［【](\d{1,3}(?:[,，、;] ?\d{1,3}){0,20})[\]］】](?![(:])/y; // as the server reads it
 const ANGLE = /<((?:https?:\/\/|mailto:)[^\s<>]{1,2000})>/y;
@@ -20,7 +20,7 @@ const MARKS = { "**": "strong", __: "strong", "*": "em", _: "em", "~~": "del" };
  * `cite` makes the element for the number of a source, or nothing if there is none.
  */
 export function inline(text, { open = false, cite = () => null } = {}) {
-  return read(open ? text.replace(/[*_~`]+$/, "") : text, { open, cite }, 0);
+  return read(open ? text.replace(/(?<![*_~`])[*_~`]+$/, "") : text, { open, cite }, 0);
 }
 
 /** An address that a link may have, or nothing. */
@@ -44,9 +44,9 @@ const READERS = {
   "[": (text, at, context) => cited(text, at, context) ?? linked(text, at, context),
   "［": cited,
   "【": cited,
-  "<": (text, at) => address(text, at, ANGLE),
+  "<": (text, at, context) => address(text, at, context, ANGLE),
   $: formula,
-  h: (text, at) => address(text, at, BARE),
+  h: (text, at, context) => address(text, at, context, BARE),
   "*": emphasis,
   _: emphasis,
   "~": emphasis,
@@ -105,7 +105,8 @@ function code(text, at, { options, unclosed }) {
 function linked(text, at, { options, depth }) {
   const found = match(LINK, text, at) ?? (options.open && match(UNFINISHED, text, at));
   if (!found) return null;
-  const label = depth < DEEPEST ? read(found[1], { ...options, open: false }, DEEPEST) : [found[1]];
+  const inside = { ...options, open: false, linked: true };
+  const label = depth < DEEPEST ? read(found[1], inside, depth + 1) : [found[1]];
   return [link(found[2] ?? "", ...label), at + found[0].length];
 }
 
@@ -116,8 +117,8 @@ function cited(text, at, { options }) {
   return [nodes.length > 1 ? el("span", {}, ...nodes) : nodes[0], at + found[0].length];
 }
 
-function address(text, at, pattern) {
-  const found = match(pattern, text, at);
+function address(text, at, { options }, pattern) {
+  const found = !options.linked && match(pattern, text, at); // a link holds no other
   if (!found) return null;
   const said = found[1] ?? found[0].replace(/[.,;:!?*_~)\]]+$/, "");
   return [link(said, said), at + (found[1] ? found[0] : said).length];

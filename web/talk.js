@@ -6,8 +6,6 @@ import { close, fail, isOpen, read, readWhole } from "./turn.js";
 const PATIENCE = 60;
 const following = new Map();
 
-export const isFollowed = (turn) => following.has(turn.id);
-
 /**
  * Ask the turn's question, or go on with its run, up to its end. `question` is what else is asked;
  * `changed` is called after each event; `key()` gives the key, and `key(wrong)` asks for another.

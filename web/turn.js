@@ -26,6 +26,9 @@ export function read(turn, event) {
   READERS[event.type]?.(turn, event);
 }
 
+/** A model may call each of its calls the same. */
+const running = (id) => (tool) => tool.id === id && tool.state === "started";
+
 const READERS = {
   start: (turn, { runId }) => Object.assign(turn, { runId, state: "running" }),
   lost: (turn) => (turn.lost = true),
@@ -43,7 +46,7 @@ const READERS = {
   thought: (turn, { text }) => (turn.thoughts += text),
   tool(turn, { id, name, state, input, output }) {
     if (state === "started") turn.tools.push({ id, name, state, input });
-    else Object.assign(turn.tools.find((tool) => tool.id === id) ?? {}, { state, output });
+    else Object.assign(turn.tools.find(running(id)) ?? {}, { state, output });
   },
   source(turn, { number, title, location, passage, score }) {
     turn.sources.push({ number, title, location, passage, score });

@@ -20,8 +20,8 @@ export class View {
   #turn;
   #told = 0;
   #open = false;
-  #sources = 0;
-  #steps = new Map();
+  #sources = "0 undefined";
+  #steps = [];
   #raw = el("pre", { className: "raw", tabIndex: 0, role: "region", "aria-label": "Raw text" });
   #flow = new Flow((number) => this.#cite(number));
 
@@ -100,20 +100,24 @@ export class View {
   }
 
   #showSteps() {
-    for (const tool of this.#turn.tools) {
-      const [made, state] = this.#steps.get(tool.id) ?? [el("details", { className: "step" })];
-      if (state !== tool.state) made.replaceChildren(...step(tool));
-      this.#steps.set(tool.id, [made, tool.state]);
+    const { tools } = this.#turn;
+    this.#steps.length = Math.min(this.#steps.length, tools.length); // the run may begin anew
+    for (const [n, tool] of tools.entries()) {
+      const [made, shown] = this.#steps[n] ?? [el("details", { className: "step" })];
+      const now = `${tool.id} ${tool.state}`;
+      if (shown !== now) made.replaceChildren(...step(tool));
+      this.#steps[n] = [made, now];
     }
-    const wanted = this.#turn.tools.map(({ id }) => this.#steps.get(id)[0]);
+    const wanted = this.#steps.map(([made]) => made);
     if (wanted.length !== this.steps.children.length) this.steps.replaceChildren(...wanted);
   }
 
   #showSources() {
     const { sources } = this.#turn;
     this.sources.hidden = sources.length === 0;
-    if (sources.length === this.#sources) return;
-    this.#sources = sources.length;
+    const now = `${sources.length} ${sources.at(-1)?.passage}`;
+    if (now === this.#sources) return;
+    this.#sources = now;
     this.#flow.clear(); // its numbers mean something now
     this.sources.replaceChildren(...sources.map(source));
   }

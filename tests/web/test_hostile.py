@@ -165,6 +165,37 @@ def test_formulas_are_readable(watched: Chat):
     assert watched.evaluate(said % json.dumps([*FORMULAS])) == [*FORMULAS.values()]
 
 
+LINES = [
+    "`# a${n(' ')}b`",
+    "`\\`\\`\\`${n(' ')}\\`x`",
+    "`a|b\\n-${n(' ')}x`",
+    "`a|b\\n${n('-|')}x`",
+]
+LINES += [
+    "`[a](${n(' ')}x`",
+    "`[a](b${n(' ')}x`",
+    "`${n('*')}a ${n('_')}`",
+    "`${n('[')}a`",
+    "`a ${n('$')}`",
+]
+"""In JavaScript, where `n(x)` is as many of x as there shall be."""
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_no_line_takes_its_square(line: str, watched: Chat):
+    cost = """
+    import("/web/markdown.js").then(({ Flow }) => {
+      const cost = (size) => Math.min(...[1, 2, 3].map(() => {
+        const n = (text) => text.repeat(size / text.length);
+        const flow = new Flow(() => null), text = LINE, before = performance.now();
+        flow.show(text, true);
+        return performance.now() - before;
+      }));
+      return cost(16_000) / Math.max(cost(4_000), 2);
+    })"""
+    assert watched.evaluate(cost.replace("LINE", line)) < 10
+
+
 def test_the_policy_stands_behind_it(watched: Chat):
     """Even if markup got in, nothing of it would run, and nothing leave."""
     refused = watched.evaluate(

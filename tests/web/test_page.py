@@ -420,6 +420,9 @@ def test_by_the_keyboard_alone(chat: Chat, model: Upstream):
     chat.press("Escape")
     chat.wait_until_idle()
     chat.evaluate("document.querySelector('.skip').focus()")
+    chat.press("Enter")
+    assert (chat.focused, len(chat.texts(".turn"))) == ("Your question", 1)
+    chat.evaluate("document.querySelector('.skip').focus()")
     seen = [chat.focused]
     while "Ask" not in seen:
         chat.press("Tab")
