@@ -68,6 +68,7 @@ async def open_runner(
 
     `queued`: runs go through the queue, from web processes to workers.
     """
+    asyncio.get_running_loop().set_default_executor(LeftBehind())
     takes = await made.prepare()
     path = str(settings.data / "memory.sqlite")
     async with (
@@ -95,7 +96,6 @@ async def open_runner(
             drain=settings.drain,
         )
         tuning.tune()
-        asyncio.get_running_loop().set_default_executor(LeftBehind())
         async with Runner(parts, policy, queue if queued else None) as runner:
             yield runner
         if made.model:

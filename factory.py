@@ -114,7 +114,7 @@ def make_knowledge(settings: Settings, folder: Path | None = None) -> Knowledge:
             base_url=settings.openai_base_url,
         )
     except UnknownDocuments as error:
-        raise BadSetting(f"{PREFIX}DOCUMENTS: {error}") from error
+        raise BadSetting(str(error) if folder else f"{PREFIX}DOCUMENTS: {error}") from error
     except UnknownEmbeddings as error:
         raise BadSetting(f"{PREFIX}EMBEDDINGS: {error}") from error
     except UnknownRetriever as error:

@@ -80,7 +80,10 @@ async def index(settings: Settings, folder: Path | None) -> int:
     if knowledge.library is None:
         raise BadSetting(f"Which folder? Name it, or set {PREFIX}DOCUMENTS.")
     print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  as above
-    return 0
+    if knowledge.library.is_embedded:
+        return 0
+    print("Not all could be embedded: search finds the rest by its words.", file=sys.stderr)  # noqa: T201  as above
+    return 1
 
 
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:

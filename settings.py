@@ -1,9 +1,11 @@
-"""Every setting, from the environment or a file `.env`. Only what puts it together reads them.
+"""Every setting, import re
+from the environment or a file `.env`. Only what puts it together reads them.
 
 The field's own names where they exist; `LASTWORD_` stands in front of ours.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -11,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "LASTWORD_"
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+/?", re.IGNORECASE)
 Names = Annotated[list[str], NoDecode]
 """Separated by commas."""
 
@@ -75,6 +78,14 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [name.strip() for name in value.split(",") if name.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _as_browsers_write_them(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError("use https://app.example.org, or with a port; nothing after it")
+        return [origin.removesuffix("/").lower() for origin in origins]
 
     @field_validator(
         *("openai_api_key", "openai_base_url", "redis_url", "model", "agent", "protocol"),

@@ -51,6 +51,7 @@ class Runner:
         self._executions: dict[str, Execution] = {}
         self._tasks = asyncio.TaskGroup()
         self._audiences = Audiences(parts.log, self._stop, self._spawn)
+        self._embedding = 0
         self._closing = False
         self._deadline: asyncio.TimerHandle | None = None
         self._released = False
@@ -123,13 +124,21 @@ class Runner:
         return self._parts.embedder.name if self._parts.embedder else None
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text. Raises `NotFound` without a model, and what a run fails with."""
+        """A vector for each text.
+
+        Raises `NotFound` without a model, `Busy`, and what a run fails with.
+        """
         if self._parts.embedder is None:
             raise NotFound("This server has no embedding model.")
+        if self._embedding >= self._policy.max_runs:
+            raise Busy(retry_after=1)
+        self._embedding += 1
         try:
             return await self._parts.embedder.documents(texts)
         except Exception as error:
             raise as_failure(error) from error
+        finally:
+            self._embedding -= 1
 
     @property
     def ready(self) -> bool:

@@ -10,6 +10,7 @@ from stream.events import (
     AnswerDelta,
     AnswerRetracted,
     Event,
+    SourceFound,
     ToolFinished,
     ToolStarted,
 )
@@ -22,7 +23,7 @@ def prelude(said: Iterable[Event], *, restart: bool = False) -> list[Event] | No
 
     With `restart` it is taken back even where it was certain.
     """
-    uncertain = certain = False
+    uncertain = certain = sourced = False
     tools: dict[str, ToolStarted] = {}
     for event in said:
         match event:
@@ -34,6 +35,9 @@ def prelude(said: Iterable[Event], *, restart: bool = False) -> list[Event] | No
                 certain, uncertain = certain or uncertain, False
             case AnswerRetracted():
                 certain, uncertain = certain and not event.certain, False
+                sourced = sourced and not event.certain
+            case SourceFound():
+                sourced = True  # the numbers will be given anew
             case ToolStarted(call_id=call_id):
                 tools[call_id] = event
             case ToolFinished(call_id=call_id):
@@ -43,5 +47,5 @@ def prelude(said: Iterable[Event], *, restart: bool = False) -> list[Event] | No
     if certain and not restart:
         return None
     finished = [ToolFinished(tool.call_id, tool.name, LOST, failed=True) for tool in tools.values()]
-    retracted = [AnswerRetracted(certain)] if certain or uncertain else []
+    retracted = [AnswerRetracted(certain or sourced)] if certain or uncertain or sourced else []
     return [*finished, *retracted]

@@ -55,7 +55,7 @@ def test_everything_has_a_safe_default() -> None:
         ("LASTWORD_TOOLS", "", "tools", []),
         ("LASTWORD_TOOLS", "calculator, wikipedia,", "tools", ["calculator", "wikipedia"]),
         ("LASTWORD_API_KEYS", "a,b", "api_keys", [SecretStr("a"), SecretStr("b")]),
-        ("LASTWORD_CORS_ORIGINS", "https://x", "cors_origins", ["https://x"]),
+        ("LASTWORD_CORS_ORIGINS", "https://X:1/", "cors_origins", ["https://x:1"]),
         ("LASTWORD_MODELS", "openai:x,openai:y", "models", ["openai:x", "openai:y"]),
         ("LASTWORD_ON_DISCONNECT", "continue", "on_disconnect", "continue"),
         ("LASTWORD_ON_DISCONNECT", "cancel", "on_disconnect", "cancel"),
@@ -107,6 +107,9 @@ def test_code_may_give_settings_by_name_and_as_lists() -> None:
         ("LASTWORD_ON_DISCONNECT", "never"),
         ("LASTWORD_ON_DISCONNECT", "-1"),
         ("LASTWORD_ON_DISCONNECT", str(math.nan)),
+        ("LASTWORD_CORS_ORIGINS", "*"),
+        ("LASTWORD_CORS_ORIGINS", "https://x,localhost:8000"),
+        ("LASTWORD_CORS_ORIGINS", "https://x/page"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(

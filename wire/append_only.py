@@ -53,11 +53,11 @@ class Eager(AppendOnly):
             match event:
                 case AnswerDelta(text=text, certain=certain):
                     said += (self._gap, text)
-                    self._gap = ""
+                    self._gap, self._begun = "", True
                     self._shown = self._shown or not certain
                 case AnswerConfirmed():
                     self._shown = False
-                case AnswerRetracted(certain=certain) if self._shown or certain:
+                case AnswerRetracted(certain=certain) if self._shown or (certain and self._begun):
                     self._gap, self._shown = "\n\n", False  # for the next text, if there is one
                 case _:
                     pass

@@ -6,11 +6,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 
 from agent.call_settings import CallSettings
 from agent.request import Message, OnConflict, Role, RunRequest
-from wire.conversation import MAX_TEXT, unsayable
+from wire.conversation import MAX_MESSAGES, MAX_TEXT, unsayable
 from wire.named import DEFAULT_EXTRAS, Extra
 
 MAX_FIELDS = 32
-MAX_MESSAGES = 1000
 
 
 def _sayable(text: str) -> str:
@@ -28,7 +27,8 @@ Text = Annotated[
 ]
 
 
-def _keepable(text: str) -> str:
+def keepable(text: str) -> str:
+    """Text that may be given to a model, and kept. Raises `ValueError`."""
     if reason := unsayable(text):
         raise ValueError(reason)
     return text
@@ -58,7 +58,7 @@ class Said(Strict):
     """A message of the conversation before a question."""
 
     role: Role
-    content: Annotated[str, AfterValidator(_keepable)]
+    content: Annotated[str, AfterValidator(keepable)]
 
 
 class ChatRequest(Strict):

@@ -9,6 +9,9 @@ MAX_TEXT = 32_000
 """Characters of a question, on whatever wire."""
 
 
+MAX_MESSAGES = 1000
+
+
 def question_and_history(messages: Sequence[Message]) -> tuple[str, list[Message]]:
     """What is asked, and what came before it. Raises `BadRequest` that names the message."""
     for place, message in enumerate(messages):

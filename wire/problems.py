@@ -91,6 +91,8 @@ def problem(
         "code": error.code,
         "retryable": error.retryable,
     }
+    if not errors and isinstance(error, BadRequest) and error.field:
+        errors = [{"field": error.field, "message": error.message}]
     if errors:
         body["errors"] = list(errors)
     headers = error_headers(error, body["status"], headers)

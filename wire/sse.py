@@ -3,11 +3,12 @@
 import json
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing, suppress
+from typing import Protocol
 
 from fastapi.sse import format_sse_event
 
-from stream.errors import ServerShutdown
-from stream.log import Entry
+from stream.errors import LastwordError, ServerShutdown
+from stream.log import START, Entry
 from wire.named import DEFAULT_EXTRAS, Extra, named
 
 MEDIA_TYPE = "text/event-stream"
@@ -16,6 +17,12 @@ RETRY = 2000
 """Milliseconds a browser waits before it reconnects."""
 HEARTBEAT = b": heartbeat\n"
 """A comment line without a blank line: line-based clients make an event of every blank line."""
+
+
+class Encoder(Protocol):
+    """Events by another protocol, in frames of the same kind."""
+
+    def encode(self, batch: Sequence[Entry], /) -> bytes: ...
 
 
 class SseEncoder:
@@ -56,3 +63,16 @@ async def frames(
             async for batch in batches:
                 if encoded := encoder.encode(batch):
                     yield encoded
+
+
+async def frames_with_errors(
+    batches: AsyncGenerator[list[Entry], None], encoder: Encoder
+) -> AsyncGenerator[bytes, None]:
+    """The same for clients that take an end without an end event for a success: there is none."""
+    async with aclosing(batches):
+        try:
+            async for batch in batches:
+                if encoded := encoder.encode(batch):
+                    yield encoded
+        except LastwordError as error:
+            yield encoder.encode([Entry(START, error.as_event())])

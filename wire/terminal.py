@@ -61,6 +61,7 @@ async def chat(runner: Runner, *, raw: bool = False) -> int:
 
 async def _show(runner: Runner, run: Run, screen: "_Screen") -> Event:
     """Follow a run to its end, and return that. Raises what the run failed with."""
+    screen.begin()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stopping.set)
@@ -113,8 +114,12 @@ class _Screen:
         self._raw = raw
         self._quiet = quiet
         self._console = Console(highlight=False, soft_wrap=True)
-        self._growing = AppendOnly()
         self._open_line = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Another run: what the last one left unsaid is not its."""
+        self._growing = AppendOnly()
         self._sources: dict[int, SourceFound] = {}
 
     def ask(self) -> str:

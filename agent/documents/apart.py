@@ -1,6 +1,6 @@
 """Documents are read in a process of their own: whoever wrote one may have meant harm.
 
-It has no keys, opens no files, and little memory. One that takes too long or dies is replaced,
+It is given no keys and no files, and little memory. One that takes too long or dies is replaced,
 and the document is to blame.
 """
 
@@ -48,7 +48,7 @@ class Apart:
             self._end()
 
     def read(self, name: str, data: bytes) -> list[Block]:
-        """Raises `Unreadable`."""
+        """A document's passages. Raises `Unreadable`."""
         with self._reading:
             answer = self._answer(name, data)
         if isinstance(answer, str):
@@ -57,6 +57,8 @@ class Apart:
 
     def _answer(self, name: str, data: bytes) -> Any:
         self._check()
+        if self._child and self._child.poll() is not None:
+            self._end()  # it died while nobody asked: the next document is not to blame
         child = self._child = self._child or _started()
         expired = threading.Event()
 

@@ -1,7 +1,7 @@
 """The process that reads documents, started by `agent.documents.apart`.
 
 A question is a line of JSON, the name and the size of a document, and the document. The answer is
-a line: its blocks, or the reason why it cannot be read.
+a line: its passages, or the reason why it cannot be read.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from agent.documents.block import Unreadable
 from agent.documents.reading import read
+from agent.documents.splitting import split
 
 MEMORY = 1024 * 1024 * 1024
 """Bytes that a document may take."""
@@ -31,7 +32,7 @@ def serve(heard: BinaryIO, told: BinaryIO) -> None:
 
 def _answer(name: str, data: bytes) -> object:
     try:
-        return read(name, data)
+        return list(split(read(name, data)))
     except Unreadable as error:
         return str(error)
 

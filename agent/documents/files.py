@@ -37,7 +37,8 @@ def scan(folder: Path) -> dict[str, Stamp]:
             seen = (root / path).stat()
         except OSError:  # it has gone, or points to nothing
             continue
-        found[path] = Stamp(seen.st_mtime_ns, seen.st_size)
+        named = os.fsencode(path).decode(errors="replace")  # the index keeps nothing else
+        found[named] = Stamp(seen.st_mtime_ns, seen.st_size)
     return found
 
 
@@ -59,7 +60,6 @@ def content(folder: Path, path: str) -> bytes:
     """What is in a document. Raises `Unreadable`, for what is not inside the folder too."""
     root = folder.resolve()
     try:
-        path.encode()
         real = (root / path).resolve(strict=True)  # a link may lead to another place in the folder
         if not real.is_relative_to(root):
             raise Unreadable("leads out of the folder")
@@ -67,9 +67,9 @@ def content(folder: Path, path: str) -> bytes:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Unreadable("is no regular file")
             data = file.read(MAX_SIZE + 1)
-    except UnicodeEncodeError:
-        raise Unreadable("has a name that is not UTF-8") from None
     except (OSError, RuntimeError) as error:  # a ring of links is the latter in older Pythons
+        if "\ufffd" in path and isinstance(error, FileNotFoundError):
+            raise Unreadable("has a name that is not UTF-8") from None
         reason = getattr(error, "strerror", None) or "a ring of links"
         raise Unreadable(f"cannot be opened: {reason}") from None
     if len(data) > MAX_SIZE:

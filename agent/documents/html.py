@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from agent.documents.block import Block, Headings, Unreadable
+from agent.documents.block import Block, Headings, Unreadable, clean
 from agent.documents.plain import decoded
 
 Attributes = list[tuple[str, str | None]]
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{1,40})", re.IGNORECASE)
-_HIDDEN = frozenset({"script", "style", "template", "noscript", "svg"})
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "nav"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _INLINE_NAMES = """
 a abbr b bdi bdo cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp small
@@ -74,7 +74,7 @@ class _Page(HTMLParser):
 
     def flush(self) -> None:
         """What was said so far is a block, or a heading."""
-        text, heading = "".join(self._words).strip(), self._heading
+        text, heading = clean("".join(self._words)).strip(), self._heading
         self._words, self._heading = [], ""
         if heading:
             self._headings.enter(_HEADINGS.get(heading, 0), text)

@@ -79,9 +79,11 @@ class Index:
         with closing(connect(self.path)) as connection, connection:
             yield connection
 
-    def stamps(self) -> dict[str, Stamp]:
+    def stamps(self, *, readable: bool = False) -> dict[str, Stamp]:
+        """Of the documents that are known; with `readable`, of those that could be read."""
+        where = " WHERE unreadable IS NULL" if readable else ""
         with self.open() as connection:
-            rows = connection.execute("SELECT path, modified, size FROM files")
+            rows = connection.execute(f"SELECT path, modified, size FROM files{where}")  # noqa: S608  one of two constants
             return {path: Stamp(modified, size) for path, modified, size in rows}
 
     def put(self, path: str, stamp: Stamp, blocks: Iterable[Block]) -> None:

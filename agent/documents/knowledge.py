@@ -1,6 +1,8 @@
 """What a server answers from: a folder of documents, or a retriever of one's own."""
 
+import hashlib
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,12 +16,17 @@ from agent.documents.own import OwnRetriever
 from agent.documents.report import progress_bar, unreadable
 from agent.tools.search import search_tool
 
-INDEX = "documents.sqlite"
 logger = logging.getLogger("lastword")
 
 
 class UnknownDocuments(ValueError):
     """There are no documents to be had as this is set. The message says what to do."""
+
+
+def index_of(folder: Path) -> str:
+    """The name of its index: each folder has one of its own, whoever shares the place for them."""
+    known_as = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+    return f"documents-{known_as}.sqlite"
 
 
 class Knowledge:
@@ -43,8 +50,9 @@ class Knowledge:
         self.embedder: Embedder | None = None
         if embeddings:
             self.embedder = embedder(embeddings, api_key=api_key, base_url=base_url)
-        path = data / INDEX
-        self.library = Library(documents, path, self.embedder) if documents else None
+        self.library: Library | None = None
+        if documents:
+            self.library = Library(documents, data / index_of(documents), self.embedder)
         self._finder = OwnRetriever(retriever) if retriever else self.library
 
     @property

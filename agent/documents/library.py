@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -31,7 +32,7 @@ INTERVAL = 2.0
 PATIENCE = 60.0
 """Seconds that a server waits for the first reading before it starts without the rest."""
 CALM, LONGEST_INTERVAL = 10, 10.0
-"""A large folder is looked at less often: one part in so many of the time is enough."""
+"""A large folder is looked at less often: one part in so many of the time, down to a limit."""
 
 logger = logging.getLogger("lastword")
 T = TypeVar("T")
@@ -47,9 +48,15 @@ class Library:
         self._updating = Updating(folder, self._index, embedder)
         self._problem = ""
 
-    async def update(self, progress: Progress = quietly) -> bool:
-        """Read what has changed, and embed it. Returns False where another process does it."""
-        return await self._updating.read(progress) and await self._updating.embed(progress)
+    async def update(self, progress: Progress = quietly, seconds: float = math.inf) -> bool:
+        """Read what has changed, and embed it, for so long. False where another process does it."""
+        read = await self._updating.read(progress, again=True)
+        return read and await self._updating.embed(progress, seconds)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether passages are found by meaning, too, as far as that is wanted."""
+        return self._updating.is_embedded
 
     async def size(self) -> Size:
         return await asyncio.to_thread(self._index.size)
@@ -77,7 +84,9 @@ class Library:
         ready.set()
         while True:
             begin = time.monotonic()
-            await self._trying(self.update())
+            await self._trying(self.update(seconds=interval))
+            if self._updating.is_behind:
+                continue  # in the meantime the folder may have changed
             took = time.monotonic() - begin
             await asyncio.sleep(max(interval, min(CALM * took, LONGEST_INTERVAL)))
 
@@ -89,13 +98,14 @@ class Library:
         except Exception as error:  # noqa: BLE001  a task that must go on: it tries again
             problem = type(error).__qualname__
         if problem and problem != self._problem:
-            logger.warning("The documents cannot be indexed (%s).", problem)
+            logger.warning("The documents cannot be read (%s): what is known stays.", problem)
         self._problem = problem
 
     async def find(self, question: str, callbacks: Callbacks = None) -> list[Passage]:
         vector = await self._embedded(question)
 
         def search(connection: sqlite3.Connection) -> list[Passage]:
+            connection.execute("BEGIN")  # one state of the index, whoever writes it meanwhile
             if not is_there(connection):
                 return []
             if vector is None:

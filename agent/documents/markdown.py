@@ -9,7 +9,9 @@ from agent.documents.block import Block, Headings
 from agent.documents.plain import decoded
 
 _PARSER = MarkdownIt("commonmark").enable("table").disable("inline")
-_FRONT_MATTER = re.compile(r"---\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+_FRONT_MATTER = re.compile(
+    r"---\n(?=\s*(?:#|[\w-]+\s*:|---|\.\.\.))(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL
+)
 _TITLE = re.compile(r"^title:[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 

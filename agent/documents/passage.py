@@ -1,4 +1,4 @@
-"""What documents are made of here: blocks that were read, passages that are found."""
+"""What is found: passages, and whoever finds them."""
 
 from typing import NamedTuple, Protocol
 

@@ -39,7 +39,7 @@ def read(name: str, data: bytes) -> list[Block]:
 def _bounded(blocks: Iterator[Block]) -> Iterator[Block]:
     left = MAX_CHARACTERS
     for block in blocks:
-        left -= len(block.text)
+        left -= len(block.text) + sum(map(len, block.titles))
         if left < 0:
             raise Unreadable(f"holds more than {MAX_CHARACTERS:,} characters")
         yield block

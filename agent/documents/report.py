@@ -39,7 +39,12 @@ def progress_bar() -> Iterator[updating.Progress]:
 def summary(size: Size) -> str:
     """How much there is, and what could not be read."""
     refused = [f"Not among them: {line}." for line in unreadable(size)]
-    return "\n".join([f"{size.documents} documents, {size.passages} passages.", *refused])
+    counted = [_counted(size.documents, "document"), _counted(size.passages, "passage")]
+    return "\n".join([f"{', '.join(counted)}.", *refused])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def unreadable(size: Size) -> list[str]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -16,12 +17,14 @@ from agent.documents.embeddings import Embedder
 from agent.documents.files import Stamp, content, scan
 from agent.documents.index import Index
 from agent.documents.passage import Passage
-from agent.documents.splitting import split
+from agent.documents.vectors import Vector
 
-BATCH = 64
+AT_ONCE = 64
 """Passages that are embedded in one call."""
 PAUSE = 60.0
 """Seconds without embedding after it failed."""
+Batch: TypeAlias = list[tuple[int, Passage]]
+Embedded: TypeAlias = tuple[int, Vector]
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told of what is being done, how much of it is done, and how much there is."""
 
@@ -40,26 +43,36 @@ class Updating:
         self._index = index
         self._embedder = embedder
         self._embed_from = 0.0
+        self._tried_again = False
+        self.is_behind = False
+        """Whether there was more to embed than time."""
+        self.is_embedded = embedder is None
         self._lock = index.path.with_suffix(".lock")
 
-    async def read(self, progress: Progress = quietly) -> bool:
-        """Returns whether this process did it: where another one is at it, that is enough."""
+    async def read(self, progress: Progress = quietly, *, again: bool = False) -> bool:
+        """Returns whether this process did it: where another one is at it, that is enough.
+
+        `again`: what could not be read is tried once more, if this process has not done so.
+        The reason may be gone without a change of the file: a package was missing, or time.
+        """
         async with _alone(self._lock) as alone:
             if alone:
                 await asyncio.to_thread(self._index.prepare, str(self._folder.resolve()))
-                await self._read_changed(progress)
+                await self._read_changed(progress, again=again and not self._tried_again)
+                self._tried_again = self._tried_again or again
             return alone
 
-    async def embed(self, progress: Progress = quietly) -> bool:
-        """The same for passages that have no vector yet."""
+    async def embed(self, progress: Progress = quietly, seconds: float = math.inf) -> bool:
+        """The same for passages that have no vector yet, for about so long."""
+        self.is_behind = False
         async with _alone(self._lock) as alone:
             if alone and self._embedder and time.monotonic() >= self._embed_from:
-                await self._embed(self._embedder, progress)
+                await self._embed(self._embedder, progress, time.monotonic() + seconds)
             return alone
 
-    async def _read_changed(self, progress: Progress) -> None:
+    async def _read_changed(self, progress: Progress, *, again: bool) -> None:
         found = await asyncio.to_thread(scan, self._folder)
-        known = await asyncio.to_thread(self._index.stamps)
+        known = await asyncio.to_thread(self._index.stamps, readable=again)
         changed = [path for path, stamp in found.items() if known.get(path) != stamp]
         if gone := known.keys() - found.keys():
             await asyncio.to_thread(self._index.forget, gone)
@@ -79,36 +92,72 @@ class Updating:
             if not apart.closed:
                 self._index.refuse(path, stamp, str(error))
         else:
-            self._index.put(path, stamp, split(blocks))
+            self._index.put(path, stamp, blocks)
 
-    async def _embed(self, embedder: Embedder, progress: Progress) -> None:
+    async def _embed(self, embedder: Embedder, progress: Progress, until: float) -> None:
         total = await asyncio.to_thread(self._begin, embedder.name)
         done = 0
         while batch := await asyncio.to_thread(self._missing):
+            if done and time.monotonic() >= until:
+                self.is_behind = True
+                return
             progress("Embedding", done, total)
-            texts = [_told(passage) for _, passage in batch]
             try:
-                found = await embedder.documents(texts)
-                pairs = list(zip((number for number, _ in batch), found, strict=True))
+                pairs = await self._embedded(embedder, batch)
             except Exception as error:  # noqa: BLE001  any provider; search by words still works
                 self._embed_from = time.monotonic() + PAUSE
                 logger.warning("The documents cannot be embedded (%s).", type(error).__qualname__)
                 return
             await asyncio.to_thread(self._put, pairs)
             done += len(batch)
+        self.is_embedded = True
         progress("Embedding", total, total)
+
+    async def _embedded(self, embedder: Embedder, batch: Batch) -> list[Embedded]:
+        """A vector for each passage, an empty one for what the model refuses."""
+        texts = [_told(passage) for _, passage in batch]
+        found: Sequence[Vector]
+        try:
+            found = await embedder.documents(texts)
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            found = [await _one(embedder, text) for text in texts]
+            if not (any(found) or await asyncio.to_thread(self._has_vectors)):
+                raise  # it refuses everything: that is no fault of a passage
+        return list(zip((number for number, _ in batch), found, strict=True))
+
+    def _has_vectors(self) -> bool:
+        """Whether the model has ever answered."""
+        with self._index.open() as connection:
+            return vectors.are_there(connection)
 
     def _begin(self, model: str) -> int:
         with self._index.open() as connection:
             return vectors.begin(connection, model)
 
-    def _missing(self) -> list[tuple[int, Passage]]:
+    def _missing(self) -> Batch:
         with self._index.open() as connection:
-            return vectors.missing(connection, BATCH)
+            return vectors.missing(connection, AT_ONCE)
 
-    def _put(self, found: list[tuple[int, list[float]]]) -> None:
+    def _put(self, found: list[Embedded]) -> None:
         with self._index.open() as connection:
             vectors.put(connection, found)
+
+
+async def _one(embedder: Embedder, text: str) -> Vector:
+    try:
+        (vector,) = await embedder.documents([text])
+    except Exception as error:
+        if _is_refusal(error):
+            return []
+        raise
+    return vector
+
+
+def _is_refusal(error: Exception) -> bool:
+    """As SDKs tell it: for its length, a text is refused again and again."""
+    return getattr(error, "status_code", None) in {400, 413, 422}
 
 
 def _told(passage: Passage) -> str:

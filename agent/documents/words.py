@@ -64,8 +64,9 @@ def asked(question: str) -> Terms:
 
 
 def stem(word: str) -> str:
-    """The beginning of a word; of a short one all but a plural's `s`."""
-    return word[:STEM].rstrip("s") or word
+    """The beginning of a word, and of a short one all but a plural's `s`."""
+    beginning = word[:STEM]
+    return beginning if beginning.endswith("ss") else beginning.removesuffix("s") or word
 
 
 def _asked(question: str) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from agent.documents.splitting import sentences
 from agent.documents.words import Terms, asked, stem, terms
-from agent.tools.search import Told, read
+from agent.tools.search import MAX_QUESTION, Told, read
+from stream.citations import CITATION
 
 NOT_FOUND = "I found nothing about that in the documents."
 QUOTING = "This is what the documents say:"
@@ -21,7 +23,6 @@ _REFERS = re.compile(
     r"|それ|その|そこ|它|那里|那儿|呢[？?]?$",
     re.IGNORECASE,
 )
-_CITATION = re.compile(r"[\[［【]([0-9 ,]+)[\]］】]")
 _WRAP = re.compile(r"\n(?![-*+>|#\n]|[0-9]+[.)])")
 _MARKUP = re.compile(r"^(?:\s*(?:[-*+>|]|#+|[0-9]+[.)])\s+)+|\*\*|__")
 
@@ -34,9 +35,12 @@ class _Quote(NamedTuple):
 
 def whole(earlier: Sequence[str], said: str) -> str:
     """A question with what it leaves to the conversation."""
-    if not earlier or not (_REFERS.search(said) or len(asked(said).words) < 2):
-        return said
-    return f"{whole(earlier[:-1], earlier[-1])} {said}"
+    parts = [said]
+    for before in reversed(earlier):
+        if not (_REFERS.search(parts[-1]) or len(asked(parts[-1]).words) < 2):
+            break
+        parts.append(before)
+    return " ".join(reversed(parts))[-MAX_QUESTION:]
 
 
 def quoting(question: str, result: str) -> str:
@@ -56,11 +60,12 @@ def _quotes(question: str, passages: Sequence[Told]) -> list[_Quote]:
         for sentence in sentences(_WRAP.sub(" ", each.text))
     ]
     wanted = _all(question, asked)
-    having = {each: sum(each in _all(text) for _, text in told) for each in wanted}
-    weights = {each: math.log(1 + len(told) / n) for each, n in having.items() if n}
+    held = [wanted & _all(text) for _, text in told]
+    having = Counter(each for words in held for each in words)
+    weights = {each: math.log(1 + len(told) / n) for each, n in having.items()}
     quotes = [
-        _Quote(sum(weights.get(each, 0) for each in wanted & _all(text)), number, _bare(text))
-        for number, text in told
+        _Quote(sum(weights[each] for each in words), number, _bare(text))
+        for (number, text), words in zip(told, held, strict=True)
     ]
     best = sorted(quotes, key=lambda quote: -quote.weight)[:MOST_QUOTES]
     return [each for each in best if each.text and each.weight >= 0.6 * best[0].weight]
@@ -80,5 +85,5 @@ def _all(text: str, of: Callable[[str], Terms] = terms) -> set[str]:
 
 def _bare(sentence: str) -> str:
     """In one line, without marks of lists; numbers in brackets would pass for our citations."""
-    text = _CITATION.sub(r"(\1)", _MARKUP.sub("", " ".join(sentence.split())))
+    text = CITATION.sub(r"(\1)", _MARKUP.sub("", " ".join(sentence.split())))
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"

@@ -8,6 +8,7 @@ from stream.events import (
     AnswerRetracted,
     Event,
     RunStarted,
+    SourceFound,
     ThoughtDelta,
     ToolFinished,
     ToolStarted,
@@ -18,6 +19,7 @@ from stream.transcript import Transcript
 START = RunStarted("run", "thread")
 CERTAIN, UNCERTAIN = AnswerDelta("a"), AnswerDelta("b", certain=False)
 TOOL = ToolStarted("1", "calculator", "{}")
+SOURCE = SourceFound(1, "T", "t.md", "Words.", 1.0)
 DONE = ToolFinished("1", "calculator", "2")
 
 
@@ -29,6 +31,8 @@ DONE = ToolFinished("1", "calculator", "2")
         ([START, TOOL], [ToolFinished("1", "calculator", LOST, failed=True)]),
         ([START, UNCERTAIN], [AnswerRetracted()]),
         ([START, UNCERTAIN, AnswerRetracted()], []),
+        ([START, SOURCE], [AnswerRetracted(certain=True)]),
+        ([START, SOURCE, AnswerRetracted(certain=True)], []),
         (
             [UNCERTAIN, TOOL],
             [ToolFinished("1", "calculator", LOST, failed=True), AnswerRetracted()],

@@ -243,7 +243,7 @@ _LIKELY = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(content=_JSON | _LIKELY | st.binary())
 def test_no_body_is_our_fault(content: Any, house: Shared):
@@ -273,3 +273,13 @@ def test_an_unknown_parameter_is_named(lastword) -> None:
     response = requests.get(f"{lastword.url}/chat?text=one&strem=false", timeout=20)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "strem"
+
+
+def test_a_field_that_only_the_runner_can_judge_is_named(shared: Lastword):
+    answer = requests.post(
+        f"{shared.url}/chat", json={"text": "hi", "model": "nope"}, timeout=TIMEOUT
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "model", "message": "model: is not a model of this server"}
+    ]

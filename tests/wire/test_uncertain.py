@@ -134,6 +134,8 @@ EAGER: dict[str, tuple[list[Event], str]] = {
     "nothing to retract": ([SURE, NO, SURE], "aa"),
     "retracted after it was confirmed": ([MAYBE, YES, NO, SURE], "ba"),
     "nothing of the answer": ([ThoughtDelta("Hm")], ""),
+    "begun anew": ([SURE, AnswerRetracted(certain=True), SURE], "a\n\na"),
+    "begun anew before it was begun": ([AnswerRetracted(certain=True), SURE], "a"),
 }
 
 

@@ -19,9 +19,10 @@ from stream.events import (
     Usage,
 )
 from stream.log import Entry
-from wire.ag_ui.frames import HEARTBEAT, Fields, Frames
+from wire.ag_ui.frames import Fields, Frames
 from wire.append_only import AppendOnly
 from wire.named import DEFAULT_EXTRAS, Extra, citations_json, named
+from wire.sse import HEARTBEAT
 
 PROTOCOL_VERSION = "1.0"
 UNFINISHED = "The run ended before this tool did."

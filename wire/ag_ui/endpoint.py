@@ -1,15 +1,13 @@
 """`POST /ag-ui`: ask as an AG-UI client, or hear a run again that got lost on the way."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from agent.runner import Runner
-from stream.errors import LastwordError, NotFound
-from stream.log import START, Entry, Run
+from stream.errors import NotFound
+from stream.log import Run
 from wire import sse
 from wire.access import Principal
 from wire.ag_ui.encoder import AgUiEncoder, Names
@@ -47,7 +45,9 @@ async def post_ag_ui(request: Request, principal: Principal, asked: RunAgentInpu
         again=again is not None,
     )
     batches = runner.follow(run.id, principal=principal)
-    return LiveBody(frames(batches, encoder), sse.MEDIA_TYPE, run_headers(run) | sse.HEADERS)
+    return LiveBody(
+        sse.frames_with_errors(batches, encoder), sse.MEDIA_TYPE, run_headers(run) | sse.HEADERS
+    )
 
 
 async def _again(runner: Runner, thread_id: str, wanted: Resume, principal: str) -> Run:
@@ -58,16 +58,3 @@ async def _again(runner: Runner, thread_id: str, wanted: Resume, principal: str)
     if run.thread_id != thread_id:
         raise NotFound("There is no such run on this thread.")
     return run
-
-
-async def frames(
-    batches: AsyncGenerator[list[Entry], None], encoder: AgUiEncoder
-) -> AsyncGenerator[bytes, None]:
-    """One item per batch that has something to say. A clean end without an end event is none."""
-    async with aclosing(batches):
-        try:
-            async for batch in batches:
-                if encoded := encoder.encode(batch):
-                    yield encoded
-        except LastwordError as error:
-            yield encoder.encode([Entry(START, error.as_event())])

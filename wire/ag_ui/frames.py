@@ -5,8 +5,6 @@ from typing import Any, TypeAlias
 
 Fields: TypeAlias = dict[str, Any]
 
-HEARTBEAT = b": heartbeat\n"
-"""Without a blank line it becomes a part of the next frame, where the client skips it."""
 MAX_DELTA = 65_536
 """Characters. The client gives up at a frame of ten million."""
 

@@ -16,11 +16,10 @@ from pydantic.alias_generators import to_camel
 
 from agent.call_settings import CallSettings
 from agent.request import Message, Role, RunRequest
-from wire.asked import Strict, Temperature, ThreadId
-from wire.conversation import question_and_history, unsayable
+from wire.asked import Strict, Temperature, ThreadId, keepable
+from wire.conversation import MAX_MESSAGES, question_and_history
 from wire.named import DEFAULT_EXTRAS, Extra
 
-MAX_MESSAGES = 1000
 _ROLES: Mapping[str, Role] = {
     "user": "user",
     "assistant": "assistant",
@@ -28,12 +27,6 @@ _ROLES: Mapping[str, Role] = {
     "developer": "system",
 }
 """Of messages that somebody said. The others are what earlier answers left at the client."""
-
-
-def _sayable(text: str) -> str:
-    if reason := unsayable(text):
-        raise ValueError(reason)
-    return text
 
 
 def _no_tools(tools: list[Any]) -> list[Any]:
@@ -55,7 +48,7 @@ def _as_parts(content: Any, info: ValidationInfo) -> Any:
 
 
 Name = Annotated[str, Field(max_length=256)]
-Said = Annotated[str, AfterValidator(_sayable)]
+Said = Annotated[str, AfterValidator(keepable)]
 
 
 def _is_silent(message: Message) -> bool:

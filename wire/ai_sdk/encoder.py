@@ -24,8 +24,8 @@ from wire.ai_sdk import parts
 from wire.ai_sdk.message import GrowingMessage, Kind
 from wire.append_only import AppendOnly
 from wire.named import DEFAULT_EXTRAS, Extra
+from wire.sse import HEARTBEAT
 
-HEARTBEAT = b": heartbeat\n"
 _EXTRAS: Mapping[type[Event], Extra] = {
     ThoughtDelta: "thoughts",
     ToolStarted: "tools",

@@ -1,15 +1,13 @@
 """`/api/chat`: where `useChat` asks, and where it picks up what it has lost."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from agent.runner import Runner
-from stream.errors import LastwordError
-from stream.log import START, Entry
+from stream.log import Entry
 from wire import sse
 from wire.access import Principal
 from wire.ai_sdk.encoder import UiMessageEncoder
@@ -64,16 +62,4 @@ def _response(
     growing = AppendOnly() if shown.can_reset else request.app.state.append_only()
     encoder = UiMessageEncoder(growing, shown.include, can_reset=shown.can_reset)
     headers = {**(headers or {}), **sse.HEADERS, **VERSION}
-    return LiveBody(_frames(batches, encoder), sse.MEDIA_TYPE, headers)
-
-
-async def _frames(
-    batches: AsyncGenerator[list[Entry], None], encoder: UiMessageEncoder
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(batches):
-        try:
-            async for batch in batches:
-                if encoded := encoder.encode(batch):
-                    yield encoded
-        except LastwordError as error:
-            yield encoder.encode([Entry(START, error.as_event())])
+    return LiveBody(sse.frames_with_errors(batches, encoder), sse.MEDIA_TYPE, headers)

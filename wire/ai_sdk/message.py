@@ -5,8 +5,7 @@ a field may be missing, and for what is added to a part that never began.
 """
 
 import json
-from collections import Counter
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Literal, TypeAlias
 
 from stream.events import SourceFound, ToolFinished, ToolStarted
@@ -25,8 +24,8 @@ class GrowingMessage:
         self._open: Kind | None = None  # the part that grows
         self._parts = 0  # of these kinds; the last one's id
         self._step: Literal["empty", "begun", "worked"] = "empty"  # "worked": a tool has
-        self._calls = Counter[str]()  # by the model's ids, of which one may come again
-        self._running: dict[str, list[str]] = {}  # the message's own ids of these, each unique
+        self._calls: set[str] = set()  # the message's own ids of these, each unique
+        self._running: dict[str, list[str]] = {}  # those of them without a result, by the model's
 
     def taken(self) -> str:
         """The frames since it was asked last."""
@@ -90,12 +89,17 @@ class GrowingMessage:
 
     def call(self, call: ToolStarted) -> None:
         self._begin()
-        self._calls[call.call_id] += 1
-        again = self._calls[call.call_id]
-        call_id = call.call_id if again == 1 else f"{call.call_id}-{again}"
+        call_id = self._new_id(call.call_id)
         self._running.setdefault(call.call_id, []).append(call_id)
         asked = {"toolName": call.name, "input": parts.tool_input(call.input)}
         self.emit("tool-input-available", toolCallId=call_id, **asked, **_SERVERS)
+
+    def _new_id(self, called: str) -> str:
+        """A model may call each of its calls the same."""
+        ids = chain([called], (f"{called}-{n}" for n in count(2)))
+        new = next(each for each in ids if each not in self._calls)
+        self._calls.add(new)
+        return new
 
     def result(self, result: ToolFinished) -> None:
         if not (running := self._running.get(result.call_id)):

@@ -9,10 +9,8 @@ from agent.call_settings import CallSettings
 from agent.request import Message, Role, RunRequest
 from stream.errors import BadRequest
 from wire.asked import Temperature, ThreadId
-from wire.conversation import question_and_history
+from wire.conversation import MAX_MESSAGES, question_and_history
 from wire.named import DEFAULT_EXTRAS, Extra
-
-MAX_MESSAGES = 1000
 
 
 class UiPart(BaseModel):

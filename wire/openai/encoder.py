@@ -1,10 +1,10 @@
 """A run as a chat completion: chunk by chunk, or whole."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, assert_never
 
+from stream.citations import places
 from stream.errors import LastwordError
 from stream.events import (
     AnswerConfirmed,
@@ -79,6 +79,8 @@ class ChunkEncoder:
                     thoughts.append(thought)
                 case SourceFound():
                     self._sources.append(event)
+                case AnswerRetracted(certain=True):
+                    self._sources.clear()  # the run begins anew, and with it their numbers
                 case AnswerDelta() | AnswerConfirmed() | AnswerRetracted():
                     pass  # `AppendOnly` knows them
                 case ToolStarted() | ToolFinished():
@@ -146,9 +148,10 @@ def _cited(sources: Sequence[SourceFound], answer: str) -> dict[str, Any]:
     if not sources:
         return {}
     annotations: list[dict[str, Any]] = []
+    cited = places(answer)
     for source in sources:
-        places = [each.span() for each in re.finditer(rf"\[{source.number}\]", answer)]
-        for start, end in places or [(len(answer), len(answer))]:
+        where = [(start, end) for number, start, end in cited if number == source.number]
+        for start, end in where or [(len(answer), len(answer))]:
             citation = {"url": source.location, "title": source.title}
             place = {"start_index": start, "end_index": end}
             annotations.append({"type": "url_citation", "url_citation": citation | place})

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Any
 
+import orjson
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
@@ -77,7 +78,8 @@ async def create_embeddings(
     """Vectors of texts, by the model that this server searches its documents with."""
 
     async def respond() -> Response:
-        return JSONResponse(await embedded(request.app.state.runner, body))
+        document = await embedded(request.app.state.runner, body)
+        return Response(orjson.dumps(document), media_type="application/json")  # many numbers
 
     return Late(respond)
 

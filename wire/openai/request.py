@@ -8,10 +8,9 @@ from agent.call_settings import CallSettings
 from agent.request import Message, RunRequest
 from stream.errors import BadRequest
 from wire.asked import Temperature, ThreadId
-from wire.conversation import question_and_history
+from wire.conversation import MAX_MESSAGES, question_and_history
 from wire.openai.unsupported import Unsupported, only
 
-MAX_MESSAGES = 1000
 MAX_STOPS = 4
 MAX_TOKENS = 10_000_000
 Tokens = Annotated[int, Field(strict=True, ge=1, le=MAX_TOKENS)]

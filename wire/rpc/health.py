@@ -6,12 +6,14 @@ from typing import Final
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from agent.runner import Runner
-from stream.errors import NotFound
+from stream.errors import Busy, NotFound
 from wire.rpc.status import Context
 
 SERVICE: Final = "grpc.health.v1.Health"
 INTERVAL = 0.5
 """Seconds between two looks of those who watch."""
+MAX_WATCHERS = 200
+"""At once: they need no key, and must not take the place of those who have one."""
 
 
 class Health:
@@ -20,6 +22,7 @@ class Health:
     def __init__(self, runner: Runner, *services: str) -> None:
         self._runner = runner
         self._services = {"", *services}
+        self._watchers = 0
 
     async def check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
         if request.service not in self._services:
@@ -28,6 +31,15 @@ class Health:
 
     async def watch(self, request: HealthCheckRequest, context: Context) -> None:
         """Tells the state, and each time that it has become another."""
+        if self._watchers >= MAX_WATCHERS:
+            raise Busy(retry_after=1)
+        self._watchers += 1
+        try:
+            await self._watch(request, context)
+        finally:
+            self._watchers -= 1
+
+    async def _watch(self, request: HealthCheckRequest, context: Context) -> None:
         told = None
         while True:
             if (response := self._response(request)) != told:

@@ -35,6 +35,8 @@ class EmbeddingServer:
         self.left = 0
         self.held = False
         self.status = 200
+        self.refused = ""
+        """A word that it takes no text with."""
 
     @property
     def texts(self) -> list[str]:
@@ -67,8 +69,10 @@ class EmbeddingServer:
         ]
         usage = {"prompt_tokens": 1, "total_tokens": 1}
         body = {"object": "list", "model": request["model"], "data": data, "usage": usage}
-        text = json.dumps(body if self.status == 200 else {"error": {"message": "sk-secret"}})
-        head = f"HTTP/1.1 {self.status} X\r\nContent-Type: application/json\r\n"
+        refused = self.refused and any(self.refused in text for text in request["input"])
+        status = 400 if refused else self.status
+        text = json.dumps(body if status == 200 else {"error": {"message": "sk-secret"}})
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
         return f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode()
 
 

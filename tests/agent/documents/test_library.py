@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
@@ -11,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from agent.documents import updating, vectors
+from agent.documents import files, updating, vectors
 from agent.documents.apart import Apart
+from agent.documents.block import Block
 from agent.documents.embeddings import Embedder, embedder
 from agent.documents.files import Stamp
 from agent.documents.fusion import fused
+from agent.documents.index import passages, ranked
 from agent.documents.library import Library
+from agent.documents.passage import Passage
 from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server
 
 CORPUS = Path(__file__).parents[2] / "corpus"
@@ -46,7 +50,7 @@ def server() -> Iterator[EmbeddingServer]:
 @pytest.fixture
 def embeddings(server: EmbeddingServer) -> Iterator[EmbeddingServer]:
     server.requests.clear()
-    server.held, server.status, server.left = False, 200, 0
+    server.held, server.status, server.refused, server.left = False, 200, "", 0
     yield server
     server.held = False
 
@@ -134,7 +138,9 @@ def test_a_change_is_seen_while_it_is_kept(library: Library, folder: Path, caplo
             await until(lambda: texts(library, "cows"))
 
     asyncio.run(scenario())
-    assert caplog.messages == ["The documents cannot be indexed (FileNotFoundError)."]
+    assert caplog.messages == [
+        "The documents cannot be read (FileNotFoundError): what is known stays."
+    ]
 
 
 def test_a_server_does_not_wait_for_ever(library: Library, monkeypatch) -> None:
@@ -176,6 +182,51 @@ def test_one_process_at_a_time(library: Library) -> None:
             assert not await library.update()
             assert not await library._updating.embed()
         assert await library.update()
+
+    asyncio.run(scenario())
+
+
+def test_a_name_that_is_not_utf_8(library: Library, folder: Path) -> None:
+    (folder / os.fsdecode(b"a\xe9.txt")).write_text("x")
+
+    async def scenario() -> None:
+        await library.update()
+        assert await texts(library, "cat")
+        size = await library.size()
+        assert size == (2, 2, {"a\ufffd.txt": "has a name that is not UTF-8"})
+
+    asyncio.run(scenario())
+
+
+def test_what_could_not_be_read_is_tried_again_later(library: Library, folder: Path) -> None:
+    """Its reason may be gone without a change of the file."""
+    stamp = files.scan(folder)["cats.md"]
+
+    async def scenario() -> None:
+        await library.update()
+        library._index.refuse("cats.md", stamp, "takes too long to read")
+        await library.update()
+        assert await texts(library, "cat") == [], "once is enough"
+        again = Library(folder, library._index.path)
+        await again.update()
+        assert await texts(again, "cat")
+
+    asyncio.run(scenario())
+
+
+def test_a_search_sees_one_state_of_the_index(library: Library, folder: Path) -> None:
+    async def scenario() -> None:
+        await library.update()
+
+        def search(connection: sqlite3.Connection) -> list[Passage]:
+            connection.execute("BEGIN")
+            scores = ranked(connection, "cat", 5)
+            library._index.put("cats.md", Stamp(0, 0), [Block((), "Another one.")])
+            return passages(connection, scores)
+
+        assert [each.text for each in await library._interruptible(search)] == [
+            "A cat purrs when it sleeps."
+        ]
 
     asyncio.run(scenario())
 
@@ -240,7 +291,7 @@ def test_a_search_that_nobody_waits_for_stops(library: Library) -> None:
 def test_meaning_finds_what_words_do_not(
     library: Library, embeddings: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updating, "BATCH", 1)
+    monkeypatch.setattr(updating, "AT_ONCE", 1)
 
     async def scenario() -> None:
         await library.update()
@@ -262,17 +313,56 @@ def test_meaning_finds_what_words_do_not(
     asyncio.run(scenario())
 
 
-def test_without_its_model_it_finds_words(
-    library: Library, embeddings: EmbeddingServer, caplog, monkeypatch: pytest.MonkeyPatch
+def test_a_passage_that_its_model_refuses_does_not_stop_the_others(
+    library: Library, embeddings: EmbeddingServer
 ) -> None:
+    embeddings.refused = "oil"
+
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update()
+            assert better.is_embedded
+            assert (await texts(better, "felines"))[0] == "A cat purrs when it sleeps."
+            assert await texts(better, "oil") == ["A car needs oil."]
+            asked = len(embeddings.requests)
+            await better.update()
+            assert len(embeddings.requests) == asked, "it is not asked again"
+
+    asyncio.run(scenario())
+
+
+def test_it_follows_its_folder_while_it_embeds(
+    library: Library, folder: Path, embeddings: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updating, "AT_ONCE", 1)
+
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update(seconds=0)
+            assert better._updating.is_behind
+            assert not better.is_embedded
+            (folder / "dogs.md").write_text("Dogs bark.")
+            async with better.kept(interval=0.0):
+                await until(lambda: better.is_embedded)
+                assert (await texts(better, "dogs"))[0] == "Dogs bark."
+            assert len(embeddings.requests) == 3 + 1, "each once, and the question"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("tries", [1, 3], ids=["with a wrong key", "with a wrong name"])
+def test_without_its_model_it_finds_words(
+    tries: int, library: Library, embeddings: EmbeddingServer, caplog, monkeypatch
+) -> None:
+    """What may be a passage's fault is tried with each of them."""
     caplog.set_level(logging.WARNING, "lastword")
-    embeddings.status = 400
+    embeddings.status = 401 if tries == 1 else 400
 
     async def scenario() -> None:
         async with embedded(library, embeddings) as better:
             await better.update()
             await better.update()
-            assert len(embeddings.requests) == 1, "it is left alone for a while"
+            assert len(embeddings.requests) == tries, "it is left alone for a while"
             assert await texts(better, "cat") == ["A cat purrs when it sleeps."]
             embeddings.status = 200
             monkeypatch.setattr(better._updating, "_embed_from", 0.0)
@@ -280,9 +370,10 @@ def test_without_its_model_it_finds_words(
             assert (await texts(better, "felines"))[0] == "A cat purrs when it sleeps."
 
     asyncio.run(scenario())
+    problem = "AuthenticationError" if tries == 1 else "BadRequestError"
     assert caplog.messages == [
-        "The documents cannot be embedded (BadRequestError).",
-        "A question cannot be embedded (BadRequestError).",
+        f"The documents cannot be embedded ({problem}).",
+        f"A question cannot be embedded ({problem}).",
     ]
 
 

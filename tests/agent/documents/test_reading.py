@@ -59,6 +59,15 @@ def test_markdown_keeps_its_source_under_its_headings() -> None:
     ]
 
 
+def test_a_rule_is_no_front_matter() -> None:
+    assert [text for _, text in blocks("a.md", "---\nWords.\n\n---\nMore.")][-1] == "More."
+    assert ((), "Words.") in blocks("a.md", "---\nWords.\n\n---\nMore.")
+
+
+def test_entities_are_cleaned_too() -> None:
+    assert blocks("a.html", "<p>a&#x202e;b&#xfeff;c<nav>Home</nav>") == [((), "abc")]
+
+
 @pytest.mark.parametrize("front", ["---\n---\n", "---\nauthor: x\n---\n", ""])
 def test_markdown_without_a_title(front: str) -> None:
     assert blocks("a.MARKDOWN", f"{front}Words.") == [((), "Words.")]

@@ -15,7 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 
 import main
 from agent.documents.index import Size
-from agent.documents.knowledge import Knowledge, UnknownDocuments
+from agent.documents.knowledge import Knowledge, UnknownDocuments, index_of
 from agent.documents.library import Library
 from agent.documents.report import MOST, summary, unreadable
 from stream.errors import NotFound
@@ -137,7 +137,7 @@ def test_runs_at_the_same_time_do_not_mix(
     questions = [each["question"] for each in QUESTIONS[::3]]
     with ThreadPoolExecutor(len(questions)) as pool:
         answers = list(pool.map(lambda question: ask(server, question), questions))
-    library = Library(CORPUS, tmp_path / "documents.sqlite")
+    library = Library(CORPUS, tmp_path / index_of(CORPUS))
     for question, answer in zip(questions, answers, strict=True):
         assert answer["output"] == f"{question} [1]"
         found = [passage.text for passage in asyncio.run(library.find(question))]
@@ -170,6 +170,24 @@ def test_stopping_in_mid_retrieval(tmp_path: Path, embeddings: EmbeddingServer) 
         server.wait_until_idle()
         embeddings.held = False
         assert server.runner.embeddings == "openai:small"
+
+
+def test_there_are_so_many_embeddings_at_once(tmp_path: Path, embeddings: EmbeddingServer) -> None:
+    embeddings.held, embeddings.status = True, 200
+    settings = {"openai_base_url": embeddings.url, "embeddings": "openai:small", "max_runs": 1}
+    with (
+        serving(tmp_path, model="offline", **settings) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        asked = len(embeddings.requests)
+        first = pool.submit(client.embeddings.create, model="small", input="cat")
+        wait_for(lambda: len(embeddings.requests) > asked)
+        with pytest.raises(openai.RateLimitError):
+            client.embeddings.create(model="small", input="car")
+        embeddings.held = False
+        assert len(first.result().data) == 1
+        assert client.embeddings.create(model="small", input="car").data
 
 
 def test_embeddings_for_openais_clients(tmp_path: Path, embeddings: EmbeddingServer) -> None:
@@ -246,7 +264,7 @@ def test_a_progress_bar_in_a_terminal(tmp_path: Path, folder: Path) -> None:
     env = environment(tmp_path) | {"TERM": "xterm"}
     with Terminal([*MAIN, "index", "docs"], tmp_path, env) as terminal:
         terminal.wait_for("Reading")
-        terminal.wait_for("1 documents, 1 passages.\nNot among them: bad.pdf is broken")
+        terminal.wait_for("1 document, 1 passage.\nNot among them: bad.pdf is broken")
         assert terminal.ends_with() == 0
 
 
@@ -274,7 +292,24 @@ def test_index_in_process(tmp_path: Path, folder: Path, monkeypatch, capsys) -> 
     with pytest.raises(SystemExit, match="Which folder"):
         main.cli(["index"])
     assert main.cli(["index", "docs"]) == 0
-    assert capsys.readouterr().out.startswith("1 documents")
+    assert capsys.readouterr().out.startswith("1 document, ")
+
+
+def test_an_index_that_could_not_be_embedded(
+    tmp_path: Path, folder: Path, embeddings: EmbeddingServer, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LASTWORD_EMBEDDINGS", "openai:small")
+    monkeypatch.setenv("OPENAI_BASE_URL", embeddings.url)
+    embeddings.held, embeddings.status = False, 401
+    assert main.cli(["index", "docs"]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("1 document, 1 passage.")
+    assert said.err.endswith("search finds the rest by its words.\n")
+    embeddings.status = 200
+    assert main.cli(["index", "docs"]) == 0
+    with pytest.raises(SystemExit, match=r"^There is no folder 'nothing'"):
+        main.cli(["index", "nothing"])
 
 
 def test_two_who_index(tmp_path: Path, folder: Path, embeddings: EmbeddingServer) -> None:

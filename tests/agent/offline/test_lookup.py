@@ -4,7 +4,7 @@ import pytest
 
 from agent.offline.lookup import LONGEST_QUOTE, NOT_FOUND, QUOTING, quoting, whole
 from agent.offline.rules import NO_MORE_SEARCHES, Answer, Conversation, Exchange, ToolCall, decide
-from agent.tools.search import NOTHING, written
+from agent.tools.search import MAX_QUESTION, NOTHING, written
 from stream.events import SourceFound
 
 
@@ -51,6 +51,12 @@ def test_a_quotation_cites_nothing_itself() -> None:
     assert answer.startswith(f'{QUOTING}\n\n"Cats (7) purr(2, 3)xxx')
     assert answer.endswith('…" [1]')
     assert len(answer) < LONGEST_QUOTE + 60
+
+
+def test_a_long_conversation_leaves_a_query_that_can_be_asked() -> None:
+    query = whole(["And dogs?"] * 5000, "It " + "?" * 30_000 + " and the cat?")
+    assert query.endswith("the cat?")
+    assert len(query) == MAX_QUESTION
 
 
 @pytest.mark.parametrize(

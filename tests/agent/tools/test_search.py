@@ -10,7 +10,7 @@ from agent.documents.passage import Passage
 from agent.protocols.registry import PROTOCOLS, TEXT
 from agent.tools.search import MAX_QUESTION, NOTHING, SEARCH, Told, read, search_tool, written
 from callbacks.filters.registry import FILTERS
-from stream.events import RunCompleted, SourceFound, ToolFinished, ToolStarted
+from stream.events import SourceFound, ToolFinished, ToolStarted
 from tests.agent.protocols.speaking import answers, call, calls, run
 from tests.replies import Reply
 
@@ -113,7 +113,3 @@ def test_outside_of_a_run() -> None:
     asyncio.run(search.ainvoke({"query": "x" * 10_000}))
     assert len(shelf.asked[-1]) == MAX_QUESTION
     assert list(search.args) == ["query"]
-
-
-def test_the_end_names_what_is_cited() -> None:
-    assert RunCompleted().cited == RunCompleted().unknown == ()

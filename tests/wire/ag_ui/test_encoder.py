@@ -28,10 +28,10 @@ from stream.log import Cursor, Entry
 from stream.transcript import Transcript
 from tests.wire.ag_ui.client import AgUi, Told
 from wire.ag_ui.encoder import UNFINISHED, AgUiEncoder, Names, before
-from wire.ag_ui.endpoint import frames as frames_of
-from wire.ag_ui.frames import HEARTBEAT
 from wire.append_only import AppendOnly, Eager
 from wire.named import Extra
+from wire.sse import HEARTBEAT
+from wire.sse import frames_with_errors as frames_of
 
 RUN = "4711"
 ALL: tuple[Extra, ...] = ("tools", "sources", "thoughts")
@@ -280,7 +280,7 @@ ends: st.SearchStrategy[Event] = st.one_of(
     st.builds(RunFailed, texts, texts, st.booleans()),
 )
 relaxed = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100
 )
 
 

@@ -11,7 +11,7 @@ from tests.serving import Lastword
 from tests.upstream import Upstream
 from tests.wire.ag_ui.client import THREAD, AgUi, user
 from tests.wire.helpers import TIMEOUT, Shared, get
-from wire.ag_ui.request import MAX_MESSAGES
+from wire.conversation import MAX_MESSAGES
 
 CANARY = "canary-4711"
 IMAGE = {"type": "image", "source": {"type": "url", "value": f"http://{CANARY}"}}

@@ -162,6 +162,22 @@ def test_sources_stand_in_the_last_chunk():
     assert done == b"data: [DONE]"
 
 
+def test_where_sources_are_cited_is_read_as_everywhere():
+    answer = "Both [1, 2], but `[1]` is code."
+    document = completion(HEAD, answer, END, SOURCES[:2])
+    told = document["choices"][0]["message"]["annotations"]
+    places = [(each["url_citation"]["title"], each["url_citation"]["start_index"]) for each in told]
+    assert places == [("One", 5), ("Two", 5)]
+
+
+def test_a_run_that_begins_anew_numbers_its_sources_anew():
+    stream = encoder()
+    stream.encode(entries(START, *SOURCES, AnswerRetracted(certain=True), SOURCES[0]))
+    last, *_ = stream.encode(entries(AnswerDelta("a [1]"), END)).split(b"\n\n")[1:]
+    (choice,) = json.loads(last.removeprefix(b"data: "))["choices"]
+    assert len(choice["delta"]["annotations"]) == 1
+
+
 def test_a_whole_completion():
     answer = "Yes [1][2] and[1]"
     assert completion(HEAD, answer, END, SOURCES, "Hm") == {
@@ -244,7 +260,7 @@ def encoded(batches: list[list[str]]) -> bytes:
     return b"".join(stream.encode(entries(*events)) for events in [[START], *said, [END]])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BATCHES, st.integers(1, 40))
 def test_any_text_is_the_same_for_all_parsers(batches: list[list[str]], size: int):
     data = encoded(batches)

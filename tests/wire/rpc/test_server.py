@@ -77,6 +77,29 @@ def test_health_needs_no_key(start: Start):
     assert stub_of(client).Check(asked(), timeout=TIMEOUT).status == SERVING
 
 
+def test_who_only_watches_takes_nobodys_place(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("wire.rpc.health.MAX_WATCHERS", 2)
+    _, client = start()
+    health = stub_of(client)
+    watching = [health.Watch(asked(), timeout=TIMEOUT) for _ in "12"]
+    assert [next(each).status for each in watching] == [SERVING, SERVING]
+    assert told(health.Watch(asked(), timeout=TIMEOUT)).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    watching[0].cancel()
+    wait_for(lambda: not told_nothing(health))
+    watching[1].cancel()
+
+
+def told_nothing(health: Any) -> bool:
+    """Whether there is no room for one more."""
+    another = health.Watch(asked(), timeout=TIMEOUT)
+    try:
+        return next(another).status != SERVING
+    except grpc.RpcError:
+        return True
+    finally:
+        another.cancel()
+
+
 def test_the_log_is_away_for_a_while(start: Start, redis_of_its_own: RedisServer):
     lastword, client = start(redis_url=redis_of_its_own.url)
     health = stub_of(client)
