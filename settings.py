@@ -1,5 +1,4 @@
-"""Every setting, import re
-from the environment or a file `.env`. Only what puts it together reads them.
+"""Every setting, from the environment or a file `.env`. Only what puts it together reads them.
 
 The field's own names where they exist; `LASTWORD_` stands in front of ours.
 """

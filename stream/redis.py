@@ -264,10 +264,12 @@ class RedisLog(StreamLog):
         """Tell the producers in other processes that somebody is reading."""
         while True:
             with suppress(RedisError):
-                for run_id in self._tails.followed():
-                    if not self._leases.held(run_id):
-                        key = self._keys.followed(run_id)
-                        await self._mark_followed([key], [self._process, FOLLOWED])
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for run_id in self._tails.followed():
+                        if not self._leases.held(run_id):
+                            key = self._keys.followed(run_id)
+                            await self._mark_followed([key], [self._process, FOLLOWED], client=pipe)
+                    await pipe.execute()
             await asyncio.sleep(MARKING)
 
     async def _warn(self) -> None:

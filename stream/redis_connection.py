@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
 from stream.errors import StorageLost
@@ -17,11 +19,43 @@ PATIENCE = 6.0
 """Seconds for a command with all its attempts, and for one of the connections to be free."""
 
 
+class FairPool(ConnectionPool):
+    """Who has waited longest is next. In redis-py's own pool a newcomer may go first, for seconds:
+    then leases are lost for want of a connection.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._places = asyncio.Semaphore(self.max_connections)
+
+    async def get_connection(self, *_: Any, **__: Any) -> Connection:
+        await self._wait()
+        connection: Connection = self.get_available_connection()  # type: ignore[no-untyped-call]  # theirs
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE if self._places.locked() else None):
+                await self._places.acquire()
+        except TimeoutError:
+            raise NoConnection("No connection is free.") from None
+
+    async def release(self, connection: Any) -> None:
+        try:
+            await super().release(connection)
+        finally:
+            self._places.release()
+
+
 def connect(url: str, connections: int, retries: int) -> Redis:
     """Opens connections when they are needed, at most so many."""
-    pool = BlockingConnectionPool.from_url(
+    pool = FairPool.from_url(
         url,
-        timeout=PATIENCE,
         max_connections=connections,
         socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT,

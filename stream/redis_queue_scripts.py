@@ -8,7 +8,7 @@ from stream.redis_scripts import NOW
 
 _WAIT = """
 redis.call('SET', lease, 'queued', 'PX', waiting)
-redis.call('SET', thread, id, 'PX', waiting)
+redis.call('SET', thread, id, 'PX', waiting * 2)
 redis.call('ZADD', running, now + waiting, id)
 for _, key in ipairs({run, log, job}) do redis.call('PEXPIRE', key, ttl + waiting) end
 redis.call('HSET', job, 'entry', redis.call('XADD', queue, '*', 'run', id))
@@ -42,7 +42,7 @@ if holder == 'queued' then
     redis.call('HDEL', job, 'entry')
 end
 redis.call('SET', lease, token, 'PX', lease_ms)
-redis.call('SET', thread, id, 'PX', lease_ms)
+redis.call('SET', thread, id, 'PX', lease_ms * 2)
 redis.call('ZADD', running, now + lease_ms, id)
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 return {redis.call('HGET', job, 'order'), last and tonumber(string.match(last[1], '-(%d+)$')) or 0}

@@ -1,7 +1,8 @@
 """What Redis does for us in one step each, so that no other process comes between.
 
 Keys of a run: `run` (what is known of it), `log` (the stream), `lease` (who produces it,
-for how long), `thread` (which run has the thread), `job` (what a worker must know).
+for how long), `thread` (which run has the thread; it lasts longer than the lease, so that
+nobody comes between a dead producer's run and its next worker), `job` (what a worker must know).
 `running` is one sorted set for all runs in progress, by when their leases end, in
 milliseconds.
 """
@@ -79,7 +80,7 @@ if other then return 'conflict' end
 if redis.call('ZCOUNT', running, now, '+inf') >= tonumber(max_runs) then return 'busy' end
 redis.call('SET', run, json, 'PX', ttl)
 redis.call('SET', lease, token, 'PX', lease_ms)
-redis.call('SET', thread, id, 'PX', lease_ms)
+redis.call('SET', thread, id, 'PX', lease_ms * 2)
 redis.call('ZADD', running, now + lease_ms, id)
 return 'created'
 """
@@ -117,7 +118,7 @@ local run, log, lease, thread, running, job, stopping = unpack(KEYS)
 local id, token, lease_ms, ttl = unpack(ARGV)
 if redis.call('GET', lease) ~= token then return 0 end
 redis.call('PEXPIRE', lease, lease_ms)
-redis.call('PEXPIRE', thread, lease_ms)
+redis.call('PEXPIRE', thread, lease_ms * 2)
 redis.call('PEXPIRE', run, ttl)
 redis.call('PEXPIRE', log, ttl)
 redis.call('ZADD', running, 'XX', now + lease_ms, id)

@@ -1,12 +1,13 @@
 """`POST /ag-ui`: ask as an AG-UI client, or hear a run again that got lost on the way."""
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from agent.runner import Runner
-from stream.errors import NotFound
+from stream.errors import BadRequest, NotFound
 from stream.log import Run
 from wire import sse
 from wire.access import Principal
@@ -15,6 +16,8 @@ from wire.ag_ui.request import Resume, RunAgentInput
 from wire.live import LiveBody, run_headers
 
 router = APIRouter(tags=["ag-ui"])
+SPARE = 50
+"""Brackets that may still come around what a client sent."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The run's events, up to its `RUN_FINISHED` or `RUN_ERROR`.",
@@ -31,8 +34,10 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 async def post_ag_ui(request: Request, principal: Principal, asked: RunAgentInput) -> Response:
     """Ask. `forwardedProps.lastword` asks for nothing, but to hear a run again."""
     runner: Runner = request.app.state.runner
+    messages = (await request.json())["messages"]  # as they came, whatever else is in them
     again = asked.props.lastword
     if again:
+        _require_tellable(messages)
         run = await _again(runner, asked.thread_id, again, principal)
     else:
         run = await runner.start(asked.as_run(), principal=principal)
@@ -41,13 +46,23 @@ async def post_ag_ui(request: Request, principal: Principal, asked: RunAgentInpu
         names,
         request.app.state.append_only(),
         asked.props.include,
-        (await request.json())["messages"],  # as they came, whatever else is in them
+        messages,
         again=again is not None,
     )
     batches = runner.follow(run.id, principal=principal)
     return LiveBody(
         sse.frames_with_errors(batches, encoder), sse.MEDIA_TYPE, run_headers(run) | sse.HEADERS
     )
+
+
+def _require_tellable(messages: Any) -> None:
+    """Raises `BadRequest` for what can be read, but is too deep to be written again."""
+    for _ in range(SPARE):
+        messages = [messages]
+    try:
+        json.dumps(messages)
+    except RecursionError:
+        raise BadRequest("are nested too deeply", field="messages") from None
 
 
 async def _again(runner: Runner, thread_id: str, wanted: Resume, principal: str) -> Run:

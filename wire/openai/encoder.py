@@ -144,14 +144,14 @@ def _used(usage: Usage) -> dict[str, int]:
 
 
 def _cited(sources: Sequence[SourceFound], answer: str) -> dict[str, Any]:
-    """Each place where the answer cites a source; one that it does not cite stands at its end."""
+    """Each place where the answer cites a source; nothing if there are no sources."""
     if not sources:
         return {}
     annotations: list[dict[str, Any]] = []
     cited = places(answer)
     for source in sources:
         where = [(start, end) for number, start, end in cited if number == source.number]
-        for start, end in where or [(len(answer), len(answer))]:
+        for start, end in where:
             citation = {"url": source.location, "title": source.title}
             place = {"start_index": start, "end_index": end}
             annotations.append({"type": "url_citation", "url_citation": citation | place})

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.replies import final
 from tests.serving import Lastword
 from tests.upstream import Upstream
 from tests.wire.ag_ui.client import THREAD, AgUi, user
@@ -159,3 +160,14 @@ def test_it_is_documented(shared: Lastword):
     fields = documented["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     assert fields["required"] == ["threadId", "runId", "messages"]
     assert fields["examples"]
+
+
+def test_what_is_too_deep_to_be_told_again_is_refused(shared: Lastword, model: Upstream):
+    model.say(final("Yes."))
+    again = {"lastword": {"run_id": post(shared, body()).headers["X-Run-Id"]}}
+    ends = set()
+    for depth in range(880, 1000, 6):
+        asked = body(messages=[{**user("Hi"), "extra": "DEEP"}], forwardedProps=again)
+        told = post(shared, asked.replace(b'"DEEP"', b"[" * depth + b"]" * depth))
+        ends.add("finished" if "RUN_FINISHED" in told.text else told.json()["code"])
+    assert ends == {"finished", "bad_request"}

@@ -146,7 +146,6 @@ CITED = [
     {"url": "https://one.example/", "title": "One", "start_index": 4, "end_index": 7},
     {"url": "https://one.example/", "title": "One", "start_index": 14, "end_index": 17},
     {"url": "two.md", "title": "Two", "start_index": 7, "end_index": 10},
-    {"url": "three.md", "title": "Three", "start_index": 17, "end_index": 17},
 ]
 ANNOTATIONS = [{"type": "url_citation", "url_citation": each} for each in CITED]
 
