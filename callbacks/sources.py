@@ -27,8 +27,9 @@ class Sources:
         if not isinstance(artifact, Sequence):
             return []
         ours = {id(source) for source in self._found.values()}
-        found = [each for each in artifact if id(each) in ours and each.number not in self._told]
-        self._told.update(source.number for source in found)
+        new = {each.number: each for each in artifact if id(each) in ours}
+        found = [source for number, source in new.items() if number not in self._told]
+        self._told.update(new)
         return found
 
     def cited(self, answer: str) -> Citations:

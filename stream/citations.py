@@ -1,13 +1,18 @@
 """Which sources an answer cites. Pure: a citation is read, never made up."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-CITATION = re.compile(r"[\[［【]([0-9]{1,3}(?:[,，、;] ?[0-9]{1,3}){0,20})[\]］】](?![(:])")
-"""`[1]`, `[1, 2]` and the same in brackets of full width; not a Markdown link or footnote."""
-_NUMBER = re.compile("[0-9]+")
+_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
+_ONE = "[0-9０-９]{1,3}"
+CITATION = re.compile(
+    rf"[\[［【] ?({_ONE}(?: {{0,2}}[,，、;–-] {{0,2}}{_ONE}){{0,20}}) ?"
+    r"(?:†[^\[\]【】\n]{0,80})?[\]］】](?!\()"
+)
+"""`[1]`, `[1, 2]`, `[1-3]` and the same in full width; not a Markdown link."""
+_NUMBERS = re.compile(rf"({_ONE})(?: {{0,2}}[–-] {{0,2}}({_ONE}))?")
+LONGEST_RANGE = 20
 
 
 class Citations(NamedTuple):
@@ -22,10 +27,23 @@ def places(answer: str) -> list[tuple[int, int, int]]:
     """Each number that is cited, with the start and the end of the brackets around it."""
     bare = _CODE.sub(lambda code: " " * len(code[0]), answer)
     return [
-        (int(number), *brackets.span())
+        (number, *brackets.span())
         for brackets in CITATION.finditer(bare)
-        for number in _NUMBER.findall(brackets[1])
+        if not _explains(bare, *brackets.span())
+        for number in _numbers(brackets[1])
     ]
+
+
+def _explains(text: str, start: int, end: int) -> bool:
+    """What a footnote says, or where a link leads: `[1]: …` in a line of its own."""
+    return text[end : end + 1] == ":" and text[max(start - 1, 0) : start] in {"", "\n"}
+
+
+def _numbers(text: str) -> Iterator[int]:
+    for first, last in _NUMBERS.findall(text):
+        start, stop = int(first), int(last or first)
+        is_range = start < stop <= start + LONGEST_RANGE
+        yield from range(start, stop + 1) if is_range else dict.fromkeys((start, stop))
 
 
 def citations(answer: str, sources: Collection[int]) -> Citations:

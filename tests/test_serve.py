@@ -117,7 +117,7 @@ def signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--workers", "2"], ["serve", "--workers", "2"]])
+@pytest.mark.parametrize("arguments", [[], ["--workers", "2"]])
 @pytest.mark.usefixtures("signals")
 def test_serve_in_process(
     env: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str]
@@ -154,7 +154,8 @@ def test_there_is_at_least_one_worker(workers: str, capfd: pytest.CaptureFixture
 def test_several_workers_need_a_log_that_they_share(env: pytest.MonkeyPatch) -> None:
     env.setenv("WEB_CONCURRENCY", "2")
     vars(main).pop("app", None)
-    for start in (lambda: main.cli(["--workers", "2"]), lambda: main.app):
+    two = ["--workers", "2"]
+    for start in (lambda: main.cli(two), lambda: main.cli(["serve", *two]), lambda: main.app):
         with pytest.raises(SystemExit, match=r"\ASeveral workers .* set REDIS_URL\.\Z"):
             start()
 

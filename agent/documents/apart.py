@@ -19,7 +19,10 @@ SECONDS = 30.0
 """For one document."""
 LONGEST_ANSWER = 256 * 1024 * 1024
 """Bytes."""
-_COMMAND = (sys.executable, "-c", "from agent.documents.child import main; main()")
+_COMMAND = (
+    *(sys.executable, "-c"),
+    "from agent.documents.child import die_with_parent, main; die_with_parent(); main()",
+)
 _HOME = Path(__file__).parents[2]
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
 

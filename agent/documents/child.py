@@ -4,7 +4,9 @@ A question is a line of JSON, the name and the size of a document, and the docum
 a line: its passages, or the reason why it cannot be read.
 """
 
+import ctypes
 import json
+import signal
 import sys
 from contextlib import suppress
 from typing import BinaryIO
@@ -13,6 +15,7 @@ from agent.documents.block import Unreadable
 from agent.documents.reading import read
 from agent.documents.splitting import split
 
+PR_SET_PDEATHSIG = 1
 MEMORY = 1024 * 1024 * 1024
 """Bytes that a document may take."""
 
@@ -35,6 +38,12 @@ def _answer(name: str, data: bytes) -> object:
         return list(split(read(name, data)))
     except Unreadable as error:
         return str(error)
+
+
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Else a reading that takes for ever would outlive a server that was killed. 0: no longer."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)  # Linux only
 
 
 def limit_memory(size: int) -> None:

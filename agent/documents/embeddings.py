@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import httpx2
+import numpy as np
 from langchain.embeddings import init_embeddings
 from langchain_core.embeddings import Embeddings
 from langchain_openai import OpenAIEmbeddings
@@ -11,6 +12,7 @@ from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
 from agent.load import UnknownAgent, named
+from stream.errors import UpstreamMalformed
 
 SECONDS = 60.0
 """For one call."""
@@ -37,15 +39,29 @@ class Embedder:
 
     async def documents(self, texts: Sequence[str]) -> list[list[float]]:
         async with asyncio.timeout(SECONDS):
-            return await self._model.aembed_documents(list(texts))
+            return _checked(await self._model.aembed_documents(list(texts)), len(texts))
 
     async def question(self, text: str) -> list[float]:
         async with asyncio.timeout(QUESTION_SECONDS):
-            return await self._model.aembed_query(text)
+            return _checked([await self._model.aembed_query(text)], 1)[0]
 
     async def aclose(self) -> None:
         if self._client:
             await self._client.aclose()
+
+
+def _checked(vectors: object, number: int) -> list[list[float]]:
+    """What a model's server says may be anything. Raises `UpstreamMalformed`."""
+    try:
+        matrix = np.asarray(vectors, np.float64)
+    except (ValueError, TypeError):
+        raise UpstreamMalformed from None
+    if matrix.ndim != 2 or len(matrix) != number or not matrix.size:
+        raise UpstreamMalformed
+    if not np.isfinite(matrix).all():
+        raise UpstreamMalformed
+    found: list[list[float]] = matrix.tolist()
+    return found
 
 
 def embedder(name: str, *, api_key: str | None = None, base_url: str | None = None) -> Embedder:

@@ -44,11 +44,16 @@ class _Page(HTMLParser):
         self._headings = Headings()
         self._words: list[str] = []
         self._hidden: list[str] = []
+        """The outermost thing that is not shown, as often as it is open in itself."""
+        self._kept = 0
+        """How many `<pre>` are open."""
         self._heading = ""
         """The one that is open: `title`, `h1`."""
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
-        if tag in _HIDDEN:
+        if self._hidden:
+            self._hidden += [tag] if tag == self._hidden[0] else []
+        elif tag in _HIDDEN:
             self._hidden.append(tag)
         elif tag in _IN_LINE_PARTS:
             self._words.append(_IN_LINE_PARTS[tag])
@@ -56,27 +61,33 @@ class _Page(HTMLParser):
             self.flush()
             if tag in _HEADINGS or tag == "title":
                 self._heading = tag
+            self._kept += tag == "pre"
 
     def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
         if tag not in _HIDDEN:
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN:
-            if tag in self._hidden:
-                del self._hidden[self._hidden.index(tag) :]
+        if self._hidden:
+            if tag == self._hidden[0]:
+                self._hidden.pop()
         elif tag not in _INLINE and tag not in _END_BLOCKS:
             self.flush()
+            self._heading = "" if tag == self._heading else self._heading
+            self._kept -= tag == "pre" and self._kept > 0
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
-            self._words.append(" ".join(f".{data}.".split())[1:-1])
+            self._words.append(data if self._kept else " ".join(f".{data}.".split())[1:-1])
 
     def flush(self) -> None:
         """What was said so far is a block, or a heading."""
-        text, heading = clean("".join(self._words)).strip(), self._heading
-        self._words, self._heading = [], ""
-        if heading:
-            self._headings.enter(_HEADINGS.get(heading, 0), text)
-        elif text:
+        text = clean("".join(self._words)).strip()
+        self._words = []
+        if not text:
+            return  # a heading may begin with a block, or an icon
+        if self._heading:
+            self._headings.enter(_HEADINGS.get(self._heading, 0), text)
+            self._heading = ""
+        else:
             self.blocks.append(Block(self._headings.titles, text))

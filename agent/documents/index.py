@@ -15,7 +15,7 @@ from agent.documents.files import Stamp
 from agent.documents.passage import Passage
 from agent.documents.words import asked, terms
 
-VERSION = "2"
+VERSION = "3"
 """To be raised whenever the same documents would give another index."""
 _WEIGHTS = "1.0, 1.0, 0.5"
 """Of a term in the title, of one in the text, of a word's beginning, which tells less."""
@@ -23,7 +23,7 @@ _TABLES = ("about", "files", "passages", "terms")
 _SCHEMA = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     """CREATE TABLE files (
-        path TEXT PRIMARY KEY, modified INTEGER, size INTEGER, unreadable TEXT
+        path TEXT PRIMARY KEY, modified INTEGER, size INTEGER, changed INTEGER, unreadable TEXT
     ) WITHOUT ROWID""",
     """CREATE TABLE passages (
         id INTEGER PRIMARY KEY, path TEXT, title TEXT, location TEXT, text TEXT, vector BLOB
@@ -53,12 +53,16 @@ class Index:
         """Begin anew unless it is this version's index of this folder."""
         try:
             self._begin(folder)
-        except sqlite3.OperationalError:
-            raise  # locked, or a disk that is full: the index may be well
-        except sqlite3.DatabaseError:  # it is none, or no longer
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        except sqlite3.DatabaseError as error:
+            if not is_broken(error):
+                raise
+            self.discard()  # it is none, or no longer
             self._begin(folder)
+
+    def discard(self) -> None:
+        """It is broken: it will be made again."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def _begin(self, folder: str) -> None:
         mine = {"version": VERSION, "folder": folder}
@@ -83,14 +87,14 @@ class Index:
         """Of the documents that are known; with `readable`, of those that could be read."""
         where = " WHERE unreadable IS NULL" if readable else ""
         with self.open() as connection:
-            rows = connection.execute(f"SELECT path, modified, size FROM files{where}")  # noqa: S608  one of two constants
-            return {path: Stamp(modified, size) for path, modified, size in rows}
+            rows = connection.execute(f"SELECT path, modified, size, changed FROM files{where}")  # noqa: S608  one of two constants
+            return {path: Stamp(*stamp) for path, *stamp in rows}
 
     def put(self, path: str, stamp: Stamp, blocks: Iterable[Block]) -> None:
         """What is in a document, instead of what was."""
         with self.open() as connection:
             _forget(connection, path)
-            connection.execute("INSERT INTO files VALUES (?, ?, ?, NULL)", (path, *stamp))
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, NULL)", (path, *stamp))
             for block in blocks:
                 _add(connection, path, block)
 
@@ -98,7 +102,7 @@ class Index:
         """A document that cannot be read; it is not tried again until it changes."""
         with self.open() as connection:
             _forget(connection, path)
-            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (path, *stamp, reason))
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", (path, *stamp, reason))
 
     def forget(self, paths: Iterable[str]) -> None:
         with self.open() as connection:
@@ -120,6 +124,12 @@ def _about(connection: sqlite3.Connection) -> dict[str, str]:
     if not is_there(connection):
         return {}
     return dict(connection.execute("SELECT name, value FROM about"))
+
+
+def is_broken(error: Exception) -> bool:
+    """Whether the index is to blame, and not a lock or a full disk."""
+    broken = isinstance(error, sqlite3.DatabaseError)
+    return broken and not isinstance(error, sqlite3.OperationalError)
 
 
 def is_there(connection: sqlite3.Connection) -> bool:

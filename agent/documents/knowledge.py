@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,9 +24,10 @@ class UnknownDocuments(ValueError):
     """There are no documents to be had as this is set. The message says what to do."""
 
 
-def index_of(folder: Path) -> str:
-    """The name of its index: each folder has one of its own, whoever shares the place for them."""
-    known_as = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+def index_of(folder: Path, embeddings: str | None = None) -> str:
+    """The name of its index: servers on other folders may keep theirs in the same place."""
+    names = f"{embeddings or ''}\0".encode() + os.fsencode(folder.resolve())
+    known_as = hashlib.sha256(names).hexdigest()[:12]
     return f"documents-{known_as}.sqlite"
 
 
@@ -52,7 +54,8 @@ class Knowledge:
             self.embedder = embedder(embeddings, api_key=api_key, base_url=base_url)
         self.library: Library | None = None
         if documents:
-            self.library = Library(documents, data / index_of(documents), self.embedder)
+            path = data / index_of(documents, embeddings)
+            self.library = Library(documents, path, self.embedder)
         self._finder = OwnRetriever(retriever) if retriever else self.library
 
     @property
@@ -67,6 +70,8 @@ class Knowledge:
                 if not await library.update(progress):
                     raise UnknownDocuments("Another process is reading them just now.")
             return await library.size()
+        except (OSError, sqlite3.Error) as error:
+            raise UnknownDocuments(f"They cannot be indexed: {error}.") from error
         finally:
             await self._close()
 

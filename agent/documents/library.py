@@ -16,7 +16,7 @@ from langchain_core.callbacks import Callbacks
 from agent.documents import vectors
 from agent.documents.embeddings import Embedder
 from agent.documents.fusion import fused
-from agent.documents.index import Index, Size, connect, is_there, passages, ranked
+from agent.documents.index import Index, Size, connect, is_broken, is_there, passages, ranked
 from agent.documents.passage import Passage
 from agent.documents.report import progress_bar
 from agent.documents.updating import Progress, Updating, quietly
@@ -72,7 +72,11 @@ class Library:
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(ready.wait(), PATIENCE)
-            yield await self.size()
+            try:
+                size = await self.size()
+            except sqlite3.Error:  # it is being made anew, or has been told already
+                size = Size(0, 0, {})
+            yield size
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -97,6 +101,8 @@ class Library:
             await update
         except Exception as error:  # noqa: BLE001  a task that must go on: it tries again
             problem = type(error).__qualname__
+            if is_broken(error):
+                await asyncio.to_thread(self._index.discard)
         if problem and problem != self._problem:
             logger.warning("The documents cannot be read (%s): what is known stays.", problem)
         self._problem = problem

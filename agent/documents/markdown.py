@@ -12,14 +12,14 @@ _PARSER = MarkdownIt("commonmark").enable("table").disable("inline")
 _FRONT_MATTER = re.compile(
     r"---\n(?=\s*(?:#|[\w-]+\s*:|---|\.\.\.))(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL
 )
-_TITLE = re.compile(r"^title:[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_TITLE = re.compile(r"^title:(.*)$", re.MULTILINE | re.IGNORECASE)
 
 
 def blocks(data: bytes) -> Iterator[Block]:
     text, headings = decoded(data), Headings()
     if front := _FRONT_MATTER.match(text):
         if title := _TITLE.search(front[1] or ""):
-            headings.enter(0, title[1])
+            headings.enter(0, title[1].strip(" \t\"'"))
         text = text[front.end() :]
     lines = text.split("\n")
     tokens = _PARSER.parse(text)

@@ -1,6 +1,8 @@
 """A LangChain retriever of one's own, in the place of the embedded search."""
 
+import asyncio
 import math
+from pathlib import PurePath
 from typing import Any
 
 from langchain_core.callbacks import Callbacks
@@ -14,6 +16,9 @@ from agent.load import UnknownAgent, named
 MAX_PASSAGES = 20
 MAX_CHARACTERS = 4000
 """Of a passage: more is cut off."""
+MAX_LOCATION = 2000
+SECONDS = 30.0
+"""For one search."""
 
 
 class UnknownRetriever(ValueError):
@@ -31,22 +36,35 @@ class OwnRetriever:
             raise UnknownRetriever(str(error)) from error
 
     async def find(self, question: str, callbacks: Callbacks = None) -> list[Passage]:
-        found = await self._retriever.ainvoke(question, {"callbacks": callbacks})
-        return [_passage(document) for document in found[:MAX_PASSAGES]]
+        async with asyncio.timeout(SECONDS):
+            found = await self._retriever.ainvoke(question, {"callbacks": callbacks})
+        passages = [_passage(document) for document in found[:MAX_PASSAGES]]
+        return [passage for passage in passages if passage.text]
 
 
 def _passage(document: Document) -> Passage:
     about = document.metadata
     location = _first(about, "location", "source", "url", "file_path", "path") or document.id or ""
     title = _first(about, "title", "name", "file_name") or location or "Untitled"
-    score = next((about[name] for name in ("score", "relevance_score") if name in about), 0.0)
     return Passage(
         title_of(title),
-        in_one_line(location),
+        in_one_line(location)[:MAX_LOCATION],
         clean(document.page_content)[:MAX_CHARACTERS].strip(),
-        float(score) if isinstance(score, int | float) and math.isfinite(score) else 0.0,
+        _score(about.get("score", about.get("relevance_score"))),
     )
 
 
+def _score(given: Any) -> float:
+    try:
+        score = float(given)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return score if math.isfinite(score) else 0.0
+
+
 def _first(about: dict[str, Any], *names: str) -> str:
-    return next((str(about[name]) for name in names if about.get(name)), "")
+    """Metadata may hold anything."""
+    values = (about.get(name) for name in names)
+    return next(
+        (str(each) for each in values if isinstance(each, str | int | PurePath) and each), ""
+    )

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agent.documents import updating
+from agent.documents.block import in_one_line
 from agent.documents.index import Size
 from stream.printable import printable
 
@@ -49,6 +50,6 @@ def _counted(number: int, noun: str) -> str:
 
 def unreadable(size: Size) -> list[str]:
     """A line for each file that could not be read. A file's name may hold anything."""
-    named = [f"{printable(path)} {reason}" for path, reason in size.unreadable.items()]
+    named = [f"{printable(in_one_line(path))} {reason}" for path, reason in size.unreadable.items()]
     more = len(named) - MOST
     return [*named[:MOST], f"and {more} more"] if more > 0 else named

@@ -19,6 +19,7 @@ from agent.documents.index import Index
 from agent.documents.passage import Passage
 from agent.documents.vectors import Vector
 
+NONE = Stamp(0, 0)
 AT_ONCE = 64
 """Passages that are embedded in one call."""
 PAUSE = 60.0
@@ -71,11 +72,14 @@ class Updating:
             return alone
 
     async def _read_changed(self, progress: Progress, *, again: bool) -> None:
-        found = await asyncio.to_thread(scan, self._folder)
+        found, skipped = await asyncio.to_thread(scan, self._folder)
         known = await asyncio.to_thread(self._index.stamps, readable=again)
         changed = [path for path, stamp in found.items() if known.get(path) != stamp]
-        if gone := known.keys() - found.keys():
+        changed.sort(key=lambda path: found[path].size)  # what takes long keeps nobody waiting
+        if gone := known.keys() - found.keys() - skipped.keys():
             await asyncio.to_thread(self._index.forget, gone)
+        for path in skipped.keys() - known.keys():
+            await asyncio.to_thread(self._index.refuse, path, NONE, skipped[path])
         apart = Apart()
         try:
             for done, path in enumerate(changed):

@@ -40,7 +40,17 @@ def missing(connection: sqlite3.Connection, limit: int) -> list[tuple[int, Passa
 
 def put(connection: sqlite3.Connection, vectors: Iterable[tuple[int, Vector]]) -> None:
     rows = [(_unit(vector).tobytes(), number) for number, vector in vectors]
+    for size in {len(blob) for blob, _ in rows if blob}:
+        _begin_anew(connection, size)
     connection.executemany("UPDATE passages SET vector = ? WHERE id = ?", rows)
+
+
+def _begin_anew(connection: sqlite3.Connection, size: int) -> None:
+    """The model has other dimensions than it had: what it said before cannot be compared."""
+    known = connection.execute("SELECT value FROM about WHERE name = 'bytes'").fetchone()
+    if known != (str(size),):
+        connection.execute("UPDATE passages SET vector = NULL WHERE length(vector) > 0")
+        connection.execute("REPLACE INTO about VALUES ('bytes', ?)", (str(size),))
 
 
 def nearest(connection: sqlite3.Connection, vector: Vector, limit: int) -> dict[int, float]:
@@ -68,5 +78,5 @@ def _batches(
 
 
 def _unit(vector: Vector) -> NDArray[np.float32]:
-    floats = np.nan_to_num(np.asarray(vector, np.float32))  # whatever a model's server says
+    floats = np.asarray(vector, np.float32)
     return floats / max(float(np.linalg.norm(floats)), 1e-12)

@@ -4,6 +4,7 @@ The passages are written so that nothing in them can pass for something else: ev
 is marked as a quotation, and their titles are one line.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from agent.documents.passage import Finder
 from callbacks.sources import sources_of
 from stream.events import SourceFound
 
+logger = logging.getLogger("lastword")
 SEARCH = "search"
 NOTHING = (
     "Nothing was found. Search again in other words, or say that the documents do not tell; "
@@ -32,9 +34,14 @@ def search_tool(finder: Finder) -> BaseTool:
     """The tool `search`. Its artifact is what was found, as `SourceFound`."""
 
     async def search(query: str, callbacks: Callbacks = None) -> tuple[str, list[SourceFound]]:
-        passages = await finder.find(query[:MAX_QUESTION], callbacks)
+        try:
+            passages = await finder.find(query[:MAX_QUESTION], callbacks)
+        except Exception as error:
+            logger.warning("A search failed (%s).", type(error).__qualname__)
+            raise
         sources = sources_of(callbacks)
-        found = [sources.number(*passage) for passage in passages]
+        numbered = [sources.number(*passage) for passage in passages]
+        found = list({source.number: source for source in numbered}.values())
         return (written(found) if found else NOTHING), found
 
     return StructuredTool.from_function(

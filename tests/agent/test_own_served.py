@@ -204,6 +204,7 @@ class Trouble:
         .add_edge(START, "node")
         .add_edge("node", "node")
         .compile()
+        .with_config(recursion_limit=25)
     )
 
 

@@ -34,3 +34,10 @@ def test_the_run_is_known_by_its_callbacks() -> None:
     handler.sources = Sources()  # type: ignore[attr-defined]  # as ours has
     assert sources_of(manager) is handler.sources  # type: ignore[attr-defined]  # the same
     assert isinstance(sources_of(None), Sources)
+
+
+def test_what_is_there_twice_is_told_once() -> None:
+    sources = Sources()
+    one = sources.number("T", "a.md", "Words.", 2.0)
+    assert sources.tell([one, one]) == [one]
+    assert sources.tell([one]) == []

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, TypeAlias
 
 import requests
 
-from tests.commands import MAIN, TIMEOUT, environment
+from tests.commands import TIMEOUT, environment
+from tests.processes.forked import Forked
 from tests.redis_server import RedisServer
 from tests.replies import Stall
 from tests.serving import wait_for
@@ -25,7 +25,7 @@ OVER = b"\r\n0\r\n\r\n"
 class Server:
     """`python main.py`. `url` has no slash at its end."""
 
-    command: tuple[str, ...] = MAIN
+    arguments: tuple[str, ...] = ()
 
     def __init__(self, data: Path, redis: RedisServer, upstream: Upstream, **settings: Any) -> None:
         settings = {
@@ -35,17 +35,10 @@ class Server:
             "protocol": "json_chat",
         } | settings
         self.url = ""
-        self.process = subprocess.Popen(
-            self.command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=data,
-            env=environment(data, **settings) | {"REDIS_URL": redis.url},
-            text=True,
-        )
+        env = environment(data, **settings) | {"REDIS_URL": redis.url}
+        self.process = Forked(self.arguments, cwd=data, env=env)
 
     def wait_until_up(self) -> None:
-        assert self.process.stdout
         self.url = self.process.stdout.readline().split()[-1].rstrip("/")
 
     def wait_until_ready(self) -> None:
@@ -68,10 +61,9 @@ class Server:
 class Worker(Server):
     """`python main.py work`: it has no address."""
 
-    command = (*MAIN, "work")
+    arguments = ("work",)
 
     def wait_until_up(self) -> None:
-        assert self.process.stdout
         assert self.process.stdout.readline() == "Waiting for runs.\n"
 
 

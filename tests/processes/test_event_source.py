@@ -24,9 +24,9 @@ def pair(tmp_path: Path, redis: RedisServer, upstream: Upstream) -> Iterator[lis
         yield start(2)
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with a_browser(tmp_path / "profile") as page:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with a_browser(tmp_path_factory.mktemp("browser") / "profile") as page:
         yield page
 
 

@@ -222,7 +222,7 @@ def session() -> Iterator[requests.Session]:
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @example(words=["\ufeff", "\r", "\n\n", "\0", "\u2028", "data: x\n\n"], coalesce=1, split=1)
 @example(words=["```", '"}', "\\", "{", "Final Answer"], coalesce=1, split=0)

@@ -144,7 +144,7 @@ def test_every_event_is_read_by_all(page: Page):
     assert by_a_browser(page, [stream]) == expected
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @example(words=HOSTILE, batch=1, sizes=[1])
 @given(
     words=st.lists(st.text(st.characters(), max_size=8) | st.sampled_from(HOSTILE), max_size=12),

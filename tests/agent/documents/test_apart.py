@@ -4,6 +4,7 @@ import io
 import json
 import resource
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from agent.documents import child
 from agent.documents.apart import Apart
 from agent.documents.block import Block, Unreadable
 from tests.agent.documents.pdfs import bomb, pdf
+from tests.commands import ROOT
 from tests.serving import wait_for
 
 
@@ -103,3 +105,27 @@ def test_it_has_little_memory() -> None:
         assert apart._child
         limit = resource.prlimit(apart._child.pid, resource.RLIMIT_AS)
     assert limit == (child.MEMORY, child.MEMORY)
+
+
+ORPHAN = """
+import os, signal
+from agent.documents.apart import Apart
+apart = Apart()
+apart.read("a.txt", b"x")
+print(apart._child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can")
+def test_it_does_not_outlive_a_server_that_is_killed() -> None:
+    done = subprocess.run([sys.executable, "-c", ORPHAN], cwd=ROOT, capture_output=True, text=True)
+    wait_for(lambda: not is_alive(int(done.stdout)))
+    child.die_with_parent(0)  # this process has nobody to follow

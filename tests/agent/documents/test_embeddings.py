@@ -1,11 +1,14 @@
 """Embedding models by name, and what cannot be had."""
 
 import asyncio
+import math
+from typing import Any
 
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
-from agent.documents.embeddings import UnknownEmbeddings, embedder
+from agent.documents.embeddings import Embedder, UnknownEmbeddings, embedder
+from stream.errors import UpstreamMalformed
 
 FAKE = DeterministicFakeEmbedding(size=4)
 
@@ -27,6 +30,26 @@ def test_ones_own() -> None:
             await model.aclose()
 
     asyncio.run(scenario())
+
+
+class Odd(DeterministicFakeEmbedding):
+    """Says what it was told to."""
+
+    said: Any
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self.said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[], [[]], [[1.0], [2.0]], [1.0], [[math.nan]], [[None]], [["x"]], [[[1.0]]], None, [{}]],
+    ids=str,
+)
+def test_what_is_no_vector_is_the_models_fault(said: Any) -> None:
+    model = Embedder("odd", Odd(size=1, said=said))
+    with pytest.raises(UpstreamMalformed):
+        asyncio.run(model.documents(["a"]))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ async def texts(library: Library, question: str) -> list[str]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (await found if asyncio.iscoroutine(found := condition()) else found):  # noqa: ASYNC110  nothing signals it
             await asyncio.sleep(0.005)
 
@@ -143,6 +143,23 @@ def test_a_change_is_seen_while_it_is_kept(library: Library, folder: Path, caplo
     ]
 
 
+def test_a_broken_index_is_made_again(library: Library) -> None:
+    async def scenario() -> None:
+        await library.update()
+        data = bytearray(library._index.path.read_bytes())
+        data[4096:] = b"\xff" * len(data[4096:])
+        library._index.path.write_bytes(data)
+        async with library.kept(interval=0.01):
+            await until(lambda: found())
+
+    async def found() -> list[str]:
+        with suppress(sqlite3.DatabaseError):
+            return await texts(library, "cat")
+        return []
+
+    asyncio.run(scenario())
+
+
 def test_a_server_does_not_wait_for_ever(library: Library, monkeypatch) -> None:
     monkeypatch.setattr("agent.documents.library.PATIENCE", 0.0)
 
@@ -200,7 +217,7 @@ def test_a_name_that_is_not_utf_8(library: Library, folder: Path) -> None:
 
 def test_what_could_not_be_read_is_tried_again_later(library: Library, folder: Path) -> None:
     """Its reason may be gone without a change of the file."""
-    stamp = files.scan(folder)["cats.md"]
+    stamp = files.scan(folder).documents["cats.md"]
 
     async def scenario() -> None:
         await library.update()

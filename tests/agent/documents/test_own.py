@@ -6,7 +6,14 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from agent.documents.own import MAX_CHARACTERS, MAX_PASSAGES, OwnRetriever, UnknownRetriever
+from agent.documents import own
+from agent.documents.own import (
+    MAX_CHARACTERS,
+    MAX_LOCATION,
+    MAX_PASSAGES,
+    OwnRetriever,
+    UnknownRetriever,
+)
 from agent.documents.passage import Passage
 
 
@@ -39,10 +46,24 @@ SHELF: Shelf | None = None
         ),
         (Document("W.", id="7", metadata={"score": "x"}), Passage("7", "7", "W.", 0.0)),
         (Document("W."), Passage("Untitled", "", "W.", 0.0)),
+        (
+            Document("W.", metadata={"source": "x" * 9999, "score": 10**400, "title": [1]}),
+            Passage("x" * 120, "x" * MAX_LOCATION, "W.", 0.0),
+        ),
     ],
 )
 def test_a_document_is_a_passage(document: Document, passage: Passage) -> None:
     assert asyncio.run(shelf(document).find("?")) == [passage]
+
+
+def test_what_says_nothing_is_no_passage() -> None:
+    assert asyncio.run(shelf(Document(" \n")).find("?")) == []
+
+
+def test_it_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "SECONDS", 0.0)
+    with pytest.raises(TimeoutError):
+        asyncio.run(shelf(Document("W.")).find("?"))
 
 
 def test_not_too_much() -> None:

@@ -127,9 +127,12 @@ def test_what_cannot_be_read(name: str, data: bytes, reason: str) -> None:
 
 
 def test_what_would_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_CHARACTERS", 10)
-    with pytest.raises(Unreadable, match="holds more than 10 characters"):
-        read("a.txt", b"12345\n\n678901")
+    monkeypatch.setattr(reading, "EACH", 1)
+    monkeypatch.setattr(reading, "MAX_CHARACTERS", 12)
+    assert read("a.txt", b"12345\n\n67890")
+    for name, data in {"a.txt": b"12345\n\n678901", "a.md": b"# A long title\n\n1"}.items():
+        with pytest.raises(Unreadable, match="holds more than 12 characters"):
+            read(name, data)
     monkeypatch.setattr(pdf_module, "MAX_PAGES", 1)
     with pytest.raises(Unreadable, match="has more than 1 pages"):
         read("a.pdf", pdf("1", "2"))
@@ -148,6 +151,27 @@ def test_a_pdf_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pypdf", None)
     with pytest.raises(Unreadable, match=r"wants the extra `lastword\[pdf\]`"):
         read("a.pdf", pdf("x"))
+
+
+def test_headings_with_more_than_words_in_them() -> None:
+    page = "<h2><a><svg><title>link</title></svg></a>Dogs</h2>Bark.<h3><div>Puppies</div></h3>Yap."
+    assert blocks("a.html", page) == [(("Dogs",), "Bark."), (("Dogs", "Puppies"), "Yap.")]
+    assert blocks("a.html", "<h1></h1><p>A <svg><title>x</title></svg>b.") == [((), "A b.")]
+
+
+def test_lines_that_are_meant_stay() -> None:
+    assert blocks("a.html", "<p>a\nb</p><pre>c\n  d</pre></pre>e\nf") == [
+        ((), "a b"),
+        ((), "c\n  d"),
+        ((), "e f"),
+    ]
+
+
+def test_front_matter_is_read_once() -> None:
+    """Not once for each of its characters."""
+    assert blocks("a.md", "---\ntitle: 'T' \n---\nWords.") == [(("T",), "Words.")]
+    long = "---\ntitle:" + " " * 200_000 + "x\n---\nWords."
+    assert blocks("a.md", long) == [(("x",), "Words.")]
 
 
 @pytest.mark.parametrize("deep", ["<div>" * 20_000, "<svg>" * 9 + "</svg>" * 9])

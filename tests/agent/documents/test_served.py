@@ -312,6 +312,13 @@ def test_an_index_that_could_not_be_embedded(
         main.cli(["index", "nothing"])
 
 
+def test_an_index_that_cannot_be_made(tmp_path: Path, folder: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / index_of(folder)).mkdir(parents=True)
+    with pytest.raises(SystemExit, match="They cannot be indexed: unable to open database file"):
+        main.cli(["index", "docs"])
+
+
 def test_two_who_index(tmp_path: Path, folder: Path, embeddings: EmbeddingServer) -> None:
     async def scenario() -> None:
         embeddings.held = True

@@ -364,7 +364,7 @@ def test_what_is_streamed_is_the_answer(upstream) -> None:
         called = any(isinstance(message, ToolMessage) for message in state["messages"])
         assert called == bool(action)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(TEXTS, st.integers(1, 9))
     def check(text: str, cut: int) -> None:
         loop.run(one(text, cut))

@@ -33,7 +33,7 @@ def reply(text: str) -> Reading:
     return whole
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(noise, st.data())
 def test_agrees_with_a_naive_reader_on_any_text(text, data):
     got, naive = read(HarmonyFilter(), data.draw(cuts(text))), read_whole(text)
@@ -61,7 +61,7 @@ def test_agrees_with_a_naive_reader_on_every_arrangement_of_tokens():
 INSERTIONS = ["", "x", "\ude00", *{end[i:] for end in ENDS for i in range(len(end))}]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(answers(), st.data())
 def test_a_character_is_out_as_soon_as_nothing_can_change_it(sample, data):
     near = st.integers(sample.start, min(sample.end + 9, len(sample.text)))

@@ -40,7 +40,7 @@ def action(text: str) -> ActionRead | None:
     return reply(text).action
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(noise, st.data())
 def test_agrees_with_a_naive_reader_on_any_text(text, data):
     naive = read_whole(text)
@@ -79,7 +79,7 @@ def certain_after(sample: Sample, place: int) -> str:
     return common_prefix([*possible, read_whole(prefix).answer or ""])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(answers(), st.data())
 def test_a_character_is_out_as_soon_as_nothing_can_change_it(sample, data):
     near = st.integers(sample.start - 1, sample.end + 1)
@@ -284,7 +284,7 @@ def test_what_can_be_neither_answer_nor_action_is_not_kept(start):
     grammar.feed(Chunk(start))
     tracemalloc.start()
     try:
-        for _ in range(20_000):
+        for _ in range(5_000):
             assert grammar.feed(Chunk("much more ")) == []
         assert tracemalloc.get_traced_memory()[1] < 20_000
     finally:
@@ -297,7 +297,7 @@ def test_an_answer_does_not_go_on_in_a_later_string():
 
 
 def test_an_input_nested_too_deep_to_parse_stays_text():
-    deep = "[" * 1_000_000 + "]" * 1_000_000
+    deep = "[" * 100_000 + "]" * 100_000
     text = f'{{"action": "f", "action_input": {deep}}}'
     assert read(JsonChatFilter(), [text]).action == ActionRead("f", deep)
 

@@ -165,7 +165,7 @@ def test_plain_text_needs_no_feeding():
     assert not any(map(is_plain, ["", 'a"', "\\", "a\ud83d"]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_joined_text_can_be_encoded(text):
     clean = join_surrogates(text)
@@ -184,7 +184,7 @@ documents = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(documents, st.booleans(), st.none() | st.just(2), st.integers(1, 9))
 def test_agrees_with_the_json_module(document, ascii_only, indent, step):
     document = {k: v for k, v in document.items() if v not in (float("inf"), float("-inf"))}

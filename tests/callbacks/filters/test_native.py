@@ -18,7 +18,7 @@ from tests.callbacks.filters.reading import Reading, common_prefix, cuts, hear_a
 from tests.callbacks.filters.tape import Tape, call, chunks, phase, tape, text, thought
 from tests.callbacks.filters.test_json_chat import INSERTIONS
 
-thorough = settings(max_examples=300, deadline=None)
+thorough = settings(max_examples=150, deadline=None)
 
 
 def answer(grammar, *said: Tape) -> str | None:

@@ -56,7 +56,7 @@ def langchain(name: str, text: str) -> str | ActionRead | None:
 
 
 @every_format
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(noise, st.data())
 def test_agrees_with_a_naive_reader_on_any_text(name, text, data):
     assert read(FILTERS[name](), data.draw(cuts(text))) == NAIVE[name](text)
@@ -116,7 +116,7 @@ def test_the_stop_sequences_are_a_setting(name, make, stops, data):
 
 
 @every_format
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_an_answer_is_streamed_whatever_comes_before_it(name, data):
     sample = data.draw(FORMATS[name][0]())
@@ -124,7 +124,7 @@ def test_an_answer_is_streamed_whatever_comes_before_it(name, data):
 
 
 @every_format
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_an_action_is_read_with_its_input(name, data):
     sample = data.draw(FORMATS[name][1]())
@@ -152,7 +152,7 @@ WAYS = [
 
 
 @every_format
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_character_is_out_as_soon_as_nothing_can_change_it(name, data):
     sample = data.draw(FORMATS[name][0]())
@@ -182,7 +182,7 @@ def test_a_character_is_out_as_soon_as_possible_at_every_place(name, start, unit
 
 
 @every_format
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=noise)
 def test_agrees_with_langchain_where_both_read_one_answer(name, text):
     marker = {"conversational": "AI:", "xml": "<final_answer>"}.get(name, "Final Answer:")
@@ -193,7 +193,7 @@ def test_agrees_with_langchain_where_both_read_one_answer(name, text):
         assert reply(name, text) == theirs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=noise)
 def test_agrees_with_langchain_on_written_actions(text):
     text = "".join(char for char in text if not "\ud800" <= char <= "\udfff")
@@ -434,15 +434,14 @@ def test_a_closed_grammar_says_no_more(name):
 @every_format
 @pytest.mark.parametrize(
     ("line", "times"),
-    [("I think, therefore I am.\n", 1_000), ("AnswerAction ", 100), ("<``` Obs\nF", 100)],
+    [("I think, therefore I am.\n", 300), ("AnswerAction ", 40), ("<``` Obs\nF", 40)],
 )
-def test_megabytes_without_an_answer_are_not_kept(name, line, times):
+def test_what_is_no_answer_is_not_kept(name, line, times):
     grammar = FILTERS[name]()
-    piece = Chunk(line * (10_000 // len(line)))
     tracemalloc.start()
     try:
-        for _ in range(times):
-            assert grammar.feed(piece) == []
+        for _ in range(times):  # a new text each time: the same one costs nothing to keep
+            assert grammar.feed(Chunk(line * (10_000 // len(line)))) == []
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
@@ -461,12 +460,11 @@ def test_megabytes_without_an_answer_are_not_kept(name, line, times):
 def test_of_an_answer_only_what_is_uncertain_is_kept(text, more):
     grammar = ReactFilter()
     grammar.feed(Chunk(text))
-    piece = Chunk(more * 1000)
     tracemalloc.start()
     try:
         for _ in range(80):
-            grammar.feed(piece)
-        assert tracemalloc.get_traced_memory()[1] < 200_000
+            grammar.feed(Chunk(more * (5_000 // len(more))))
+        assert tracemalloc.get_traced_memory()[1] < 150_000
     finally:
         tracemalloc.stop()
 

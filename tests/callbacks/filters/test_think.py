@@ -46,7 +46,7 @@ def said(text: str, *, opened: bool = False) -> tuple[str, str]:
 noise = noise_of(st.text(st.sampled_from("<think>/ \nx\ud83d\ude00"), max_size=8))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(noise, st.booleans(), st.data())
 def test_agrees_with_a_naive_reader(text, opened, data):
     got = read(think(opened=opened), data.draw(cuts(text)))
@@ -74,7 +74,7 @@ WAYS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(noise, st.booleans())
 def test_a_character_is_out_as_soon_as_nothing_can_change_it(text, opened):
     for place in range(len(text) + 1):

@@ -320,7 +320,10 @@ def leave_at_once(talk: Talk) -> None:
     talk.connection.transport.abort()
 
 
-async def test_a_hundred_sockets_leave_nothing(shared: Lastword, model: Upstream):
+async def test_a_hundred_sockets_leave_nothing(
+    shared: Lastword, model: Upstream, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("agent.audience.ARRIVAL", 0.1)  # whoever asks may be gone by then
     model.default = lambda _: Stall(tokens=spoken("Begun", "never said"), after=2)
     loop = shared.server.servers[0].get_loop()
     chance = random.Random(4711)
@@ -340,7 +343,8 @@ async def test_a_hundred_sockets_leave_nothing(shared: Lastword, model: Upstream
         async with asyncio.TaskGroup() as visits:
             for number in range(start, start + 20):
                 visits.create_task(visit(number))
-    await until(lambda: shared.active == 0)
+    # Long before the model is given up for its silence.
+    await asyncio.to_thread(wait_for, lambda: shared.active == 0, 15)
     await until(lambda: model.open == 0)
     await until(lambda: not sockets(shared))
     await until(lambda: not shared.runner._audiences)

@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,11 +25,11 @@ window.open_socket = (name, url, ...protocols) => {
 """
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     if BROWSER is None:
         pytest.skip("no Chromium here")
-    profile = tmp_path / "profile"
+    profile = tmp_path_factory.mktemp("browser") / "profile"
     with browsing(profile) as page:
         yield page
     shutil.rmtree(profile, ignore_errors=True)

@@ -251,7 +251,7 @@ def line(house: Shared) -> Iterator[ClientConnection]:
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @example(words=["\ufeff", "\r", "\n\n", "\0", "\u2028", "\x85", "🤙"], coalesce=1, split=1)
 @given(words=_WORDS, coalesce=st.integers(1, 4), split=st.sampled_from([0, 1, 7]))
