@@ -7,10 +7,10 @@ from typing import NamedTuple
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
 _ONE = "[0-9０-９]{1,3}"
 CITATION = re.compile(
-    rf"[\[［【] ?({_ONE}(?: {{0,2}}[,，、;–-] {{0,2}}{_ONE}){{0,20}}) ?"
+    rf"(?<!\\sqrt)[\[［【] ?({_ONE}(?: {{0,2}}[,，、;–-] {{0,2}}{_ONE}){{0,20}}) ?"
     r"(?:†[^\[\]【】\n]{0,80})?[\]］】](?!\()"
 )
-"""`[1]`, `[1, 2]`, `[1-3]` and the same in full width; not a Markdown link."""
+"""`[1]`, `[1, 2]`, `[1-3]` and the same in full width; not a Markdown link, nor a root."""
 _NUMBERS = re.compile(rf"({_ONE})(?: {{0,2}}[–-] {{0,2}}({_ONE}))?")
 LONGEST_RANGE = 20
 

@@ -1,9 +1,11 @@
 // The list of conversations beside the page; on a phone it comes and goes.
-import { button, el } from "./dom.js";
+import { button, composing, el } from "./dom.js";
 
 const aside = document.getElementById("aside");
 const menu = document.getElementById("menu");
 const list = document.getElementById("list");
+
+const CURRENT = { "aria-current": "page" };
 
 /** Shows the conversations; `current` is the one that is open. */
 export function show(conversations, current, remove) {
@@ -11,7 +13,7 @@ export function show(conversations, current, remove) {
     el(
       "li",
       {},
-      el("a", { href: `#${id}`, title, ...(id === current && { "aria-current": "page" }) }, title),
+      el("a", { href: `#${id}`, title, dir: "auto", ...(id === current && CURRENT) }, title),
       deletion(title, () => remove(id)),
     ),
   );
@@ -40,10 +42,12 @@ export function toggle(open = menu.ariaExpanded !== "true") {
 
 menu.addEventListener("click", () => toggle());
 addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !document.body.classList.contains("menu")) return;
+  const ours = event.key === "Escape" && document.body.classList.contains("menu");
+  if (!ours || composing(event)) return;
   event.preventDefault(); // it means this, and not the answer
   toggle(false);
 });
 addEventListener("click", ({ target }) => {
-  if (!aside.contains(target) && !menu.contains(target)) toggle(false);
+  const chosen = list.contains(target) && target.closest("a");
+  if (chosen || (!aside.contains(target) && !menu.contains(target))) toggle(false);
 });

@@ -1,49 +1,53 @@
 // The chat page: which conversation is open, what is asked in it, and what is shown of it.
 import * as aside from "./aside.js";
-import { el } from "./dom.js";
+import * as composer from "./composer.js";
+import { composing } from "./dom.js";
 import { key } from "./key.js";
-import { forget } from "./lastword.js";
+import { fresh, keeping, save, soon } from "./saving.js";
+import { grown, toEnd, toTop } from "./scroll.js";
 import * as store from "./store.js";
-import { follow, leave, stop } from "./talk.js";
+import { gone, tab } from "./tab.js";
+import { drop, follow, forgetSoon, leave, stop } from "./talk.js";
+import { say } from "./told.js";
 import { fail, history, isOpen, newId, newTurn } from "./turn.js";
-import { View, enter } from "./view.js";
+import { View } from "./view.js";
 
-const SAVING = 250; // milliseconds between two writes of a turn that grows
-const LONG_AGO = 600_000;
 const DOCUMENTS =
   "An agent that answers from this server's documents, and shows where it stands. " +
   "Ask it about them, or begin with one of these:";
-const STUCK = 48; // pixels from the bottom that still count as there
 
 const at = (id) => document.getElementById(id);
-const [log, turns, input, send, told] = ["log", "turns", "text", "send", "told"].map(at);
-const [whole, thoughts, latest, empty] = ["whole", "thoughts", "latest", "empty"].map(at);
+const [turns, empty] = ["turns", "empty"].map(at);
 
-const tab = (sessionStorage.tab ??= newId());
 const live = new Map(); // turns that are followed, by id: newer than what is kept
+const awaited = new Set(); // turns of other pages
 const dirty = new Set();
-const unsaved = new Map();
-let current = { id: null, turns: [], views: new Map() };
-let stuck = true;
+let current = { turns: [], views: new Map() };
 let left = false;
 
 const last = () => current.turns.at(-1);
+const busy = () => isOpen(last());
+const newest = (turn) => live.get(turn.id)?.turn ?? turn;
 
 // Which conversation is open
 
 function open(id) {
-  const kept = id && store.find(id)?.turns;
-  const known = (kept || []).map((turn) => live.get(turn.id) ?? turn);
+  const kept = id && store.find(id);
+  const known = (kept || []).map(newest);
   // Only this page names conversations: with a name from elsewhere, others could share it.
-  current = { id: kept ? id : null, turns: known, views: new Map() };
+  const next = kept ? id : null;
+  if (next !== current.id) composer.move(current.id, next);
+  current = { id: next, turns: known, views: new Map() };
   turns.replaceChildren(...known.map((turn) => viewOf(turn, true).element));
   known.forEach(goOn);
   showAll();
-  toEnd();
+  if (known.length) toEnd();
+  else toTop();
 }
 
 function viewOf(turn, quietly) {
-  const view = new View(turn, { say, edit, now, again: (turn) => edit(turn, turn.question) });
+  const again = (turn) => turn.id === last().id && edit(turn, turn.question);
+  const view = new View(turn, { say, edit, now, again });
   if (quietly && !isOpen(turn)) view.quietly();
   view.update(turn);
   current.views.set(turn.id, view);
@@ -56,35 +60,42 @@ function showAll() {
     ? `${current.turns[0].question.slice(0, 60)} – Lastword`
     : "Lastword";
   aside.show(store.list(), current.id, remove);
-  showState();
+  composer.showState(busy());
 }
 
-function showState() {
-  send.textContent = isOpen(last()) ? "Stop" : "Ask";
-  send.classList.toggle("stop", isOpen(last()));
-}
-
-/** A turn that was left in the middle, by this page before it was loaded again, or by another tab. */
+/** A turn that was left in the middle, by this page before it was loaded again, or by another. */
 function goOn(turn) {
   if (!isOpen(turn) || live.has(turn.id)) return;
-  if (turn.runId) {
-    turn.resumed = true;
-    delete turn.lost;
-    pursue(current.id, turn);
-  } else if (turn.tab === tab || Date.now() - turn.asked > LONG_AGO) {
-    fail(turn, { code: "interrupted" });
-    changed(current.id, turn);
+  if (!turn.runId) return abandoned(current.id, turn);
+  turn.resumed = true;
+  delete turn.lost;
+  pursue(current.id, turn);
+}
+
+/** Only the page that asked it will have its answer. */
+async function abandoned(id, turn) {
+  if (awaited.has(turn.id)) return;
+  awaited.add(turn.id);
+  await gone(turn);
+  awaited.delete(turn.id);
+  const kept = store.turnOf(id, turn.id) ?? turn;
+  if (isOpen(kept) && !kept.runId) {
+    fail(kept, { code: "interrupted" });
+    keeping(() => store.keep(id, kept));
   }
+  if (id === current.id) reconcile(turn.id);
 }
 
 // What is asked
 
 function ask(question, from = current.turns.length, before) {
+  fresh();
+  composer.forgetDraft(current.id);
   if (!current.id) {
     current.id = newId();
     window.history.pushState(null, "", `#${current.id}`);
   }
-  const turn = newTurn(question, { whole: whole.checked, thoughts: thoughts.checked, tab });
+  const turn = newTurn(question, { ...composer.options(), tab });
   for (const gone of current.turns.splice(from)) {
     leave(gone);
     current.views.get(gone.id).element.remove();
@@ -104,12 +115,12 @@ function ask(question, from = current.turns.length, before) {
 /** The question, or another one in its place, with the conversation as it was before it. */
 function edit(turn, question) {
   const from = current.turns.findIndex(({ id }) => id === turn.id);
-  ask(question, from, history(current.turns.slice(0, from)));
-  input.focus();
+  ask(question, from, history(current.turns.slice(0, from), question));
+  composer.focus();
 }
 
 async function pursue(id, turn, question = {}) {
-  live.set(turn.id, turn);
+  live.set(turn.id, { id, turn });
   changed(id, turn);
   await follow(turn, { question, key, changed: () => changed(id, turn) });
   live.delete(turn.id);
@@ -118,12 +129,9 @@ async function pursue(id, turn, question = {}) {
 
 async function halt() {
   const turn = last();
-  try {
-    await stop(turn, key());
-  } catch (error) {
-    say(error.message); // the connection is lost, and the page says so already
-  }
+  const stopping = stop(turn, key());
   changed(current.id, turn);
+  await stopping.catch(() => {}); // nobody listens any more: it will end by itself
 }
 
 const now = () => dispatchEvent(new Event("online"));
@@ -134,49 +142,20 @@ function changed(id, turn) {
   if (left) return; // what fails now fails because of that
   if (!dirty.size) requestAnimationFrame(draw);
   dirty.add(turn);
-  if (!unsaved.size) setTimeout(save, SAVING);
-  unsaved.set(turn, id);
-}
-
-function save() {
-  for (const [turn, id] of unsaved) keeping(() => store.keep(id, turn));
-  unsaved.clear();
+  soon(id, turn);
 }
 
 function draw() {
   const changed = [...dirty];
   dirty.clear();
   for (const turn of changed) current.views.get(turn.id)?.update(turn);
-  showState();
-  if (stuck) toEnd();
+  composer.showState(busy());
+  grown();
 }
 
-function toEnd() {
-  log.scrollTop = log.scrollHeight;
-}
+setInterval(() => busy() && current.views.get(last().id).update(last()), 1000);
 
-log.addEventListener("scroll", () => {
-  stuck = log.scrollHeight - log.scrollTop - log.clientHeight < STUCK;
-  latest.hidden = stuck;
-});
-latest.addEventListener("click", toEnd);
-setInterval(() => isOpen(last()) && current.views.get(last().id).update(last()), 1000);
-
-/** To those who listen. */
-function say(text) {
-  told.append(el("p", {}, text));
-  while (told.children.length > 8) told.firstChild.remove();
-}
-
-// What is kept
-
-function keeping(write) {
-  try {
-    write();
-  } catch {
-    say("The browser keeps no more: this conversation will be lost with the page.");
-  }
-}
+// What other tabs do
 
 addEventListener("pagehide", () => {
   save();
@@ -184,40 +163,52 @@ addEventListener("pagehide", () => {
 });
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
-store.onChange((id) => {
-  if (id && id === current.id) reconcile(store.find(id)?.turns ?? []);
-  else if (!id) showAll();
+store.onLost(() => aside.show(store.list(), current.id, remove));
+store.onChange((id, turnId) => {
+  if (!id) return showAll();
+  for (const { turn } of [...live.values()].filter((each) => each.id === id)) {
+    const kept = store.turnOf(id, turn.id);
+    if (!kept) stop(turn, key()).catch(() => {});
+    else if (kept.state === "stopped") drop(turn);
+  }
+  if (id === current.id) reconcile(turnId);
 });
 
-/** What another tab did to the conversation that is open here. */
-function reconcile(kept) {
-  const ids = new Set(kept.map(({ id }) => id));
-  current.turns.filter(({ id }) => !ids.has(id)).forEach(leave);
-  const theirs = kept.map((turn) => live.get(turn.id) ?? turn);
-  const same =
-    theirs.every(({ id }, n) => id === current.turns[n]?.id) &&
-    theirs.length === current.turns.length;
+/** What another tab did to the conversation that is open here, or to one turn of it. */
+function reconcile(turnId) {
+  const { id, turns: before } = current;
+  const known = new Map(before.map((turn) => [turn.id, turn]));
+  if (turnId) known.delete(turnId); // others are as they were
+  const theirs = (store.order(id) ?? [])
+    .map((each) => known.get(each) ?? store.turnOf(id, each))
+    .filter(Boolean)
+    .map(newest);
   current.turns = theirs;
-  if (!same)
-    turns.replaceChildren(
-      ...theirs.map((turn) => (current.views.get(turn.id) ?? viewOf(turn)).element),
-    );
-  theirs.filter(({ id }) => !live.has(id)).forEach((turn) => dirty.add(turn));
+  place(before, theirs);
+  theirs.filter((turn, n) => turn !== before[n]).forEach((turn) => dirty.add(turn));
   requestAnimationFrame(draw);
-  theirs.filter(({ runId }) => runId).forEach(goOn);
-  if (!same) showAll();
+  theirs.forEach(goOn);
+}
+
+/** Others go, and come at the end; those that stay are not touched, since there may be many. */
+function place(before, now) {
+  const ids = new Set(now.map(({ id }) => id));
+  const gone = before.filter(({ id }) => !ids.has(id));
+  const come = now.filter(({ id }) => !before.some((turn) => turn.id === id));
+  for (const { id } of gone) current.views.get(id).element.remove();
+  turns.append(...come.map((turn) => viewOf(turn).element));
+  if (gone.length || come.length) showAll();
 }
 
 async function remove(id) {
-  const running = [...live.values()].filter(({ id: one }) =>
-    store.find(id)?.turns.some(({ id }) => id === one),
-  );
+  const running = (store.find(id) ?? []).map(newest).filter(isOpen);
   store.forget(id);
+  composer.forgetDraft(id);
   if (id === current.id) renew();
   else showAll();
   at("new").focus();
   await Promise.allSettled(running.map((turn) => stop(turn, key())));
-  await forget(id, { key: key() }).catch(() => {}); // the server forgets by itself, some day
+  await forgetSoon(id, key());
 }
 
 function renew() {
@@ -227,39 +218,25 @@ function renew() {
 
 // What is pressed
 
-at("ask").addEventListener("submit", (event) => {
-  event.preventDefault();
-  if (isOpen(last())) return halt();
-  if (input.value.trim()) ask(input.value.trim());
-  input.value = "";
-});
-input.addEventListener("keydown", (event) => {
-  if (enter(event) && !isOpen(last())) at("ask").requestSubmit();
-});
+composer.listen({ ask, halt, busy });
 addEventListener("keydown", (event) => {
   const free = !event.defaultPrevented && !document.querySelector("dialog[open]");
-  if (event.key === "Escape" && free && isOpen(last())) halt();
+  if (event.key === "Escape" && free && !composing(event) && busy()) halt();
 });
-at("examples").addEventListener(
-  "click",
-  ({ target }) => target.type === "button" && ask(target.textContent),
-);
+at("examples").addEventListener("click", ({ target }) => {
+  if (target.type !== "button") return;
+  ask(target.textContent);
+  composer.focus();
+});
 at("new").addEventListener("click", () => {
   aside.toggle(false);
   renew();
-  input.focus();
-});
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // what stands behind a # is a conversation
-  input.focus();
+  composer.focus();
 });
 at("sign").addEventListener("click", () => at("offline").showModal());
 addEventListener("hashchange", () => open(location.hash.slice(1)));
-for (const option of [whole, thoughts]) {
-  option.checked = sessionStorage[option.id] === "true";
-  option.addEventListener("change", () => (sessionStorage[option.id] = option.checked));
-}
 
+fresh();
 open(location.hash.slice(1));
 const config = await fetch("/web/config")
   .then((response) => response.json())

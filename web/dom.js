@@ -15,6 +15,9 @@ export function button(text, onclick, props = {}) {
   return el("button", { type: "button", onclick, ...props }, text);
 }
 
+/** Whether a key press belongs to an input method, and so means nothing to us. */
+export const composing = (event) => event.isComposing || event.keyCode === 229; // Safari's last one
+
 /** Puts a text where everybody can paste it from. */
 export async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);

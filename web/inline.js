@@ -1,18 +1,15 @@
-// Markdown within a line: emphasis, code, links, formulas, sources. Never an element of the text's own.
+// Markdown within a line: emphasis, code, links, formulas, sources; never an element of the text's.
+import { citation } from "./citations.js";
 import { el } from "./dom.js";
-import { math } from "./math.js";
+import { entity } from "./entities.js";
+import { formula } from "./formula.js";
+import { angled, bare, link, match, written } from "./links.js";
+
+export { link };
 
 const DEEPEST = 6;
-const SCHEMES = ["http:", "https:", "mailto:"];
-const SPECIAL = /[\\`*_~[［【!<$]|\bhttps?:\/\//g;
-const LINK =
-  /!?\[((?:[^\][\\\n]|\\.){0,1000})\]\(\s{0,9}<?((?:[^()\s<>]|\([^()\s<>]{0,500}\)){0,2000})>?(?:\s{1,9}"[^"\n]{0,500}")?\s{0,9}\)/y;
-const UNFINISHED = /!?\[([^\]\n]{1,1000})\]\([^)\s]{0,2000}$/y;
-const CITED = /[[［【](\d{1,3}(?:[,，、;] ?\d{1,3}){0,20})[\]］】](?![(:])/y; // as the server reads it
-const ANGLE = /<((?:https?:\/\/|mailto:)[^\s<>]{1,2000})>/y;
-const BARE = /https?:\/\/[^\s<>"'`\\]{1,2000}/y;
-const INLINE_MATH =
-  /\\\(([^]{1,1000}?)\\\)|\$\$([^$]{1,1000})\$\$|\$(?=[^\s$][^$\n]*[\\^_{=])([^\s$](?:[^$\n]{0,200}[^\s$])?)\$(?!\d)/y;
+const SPECIAL = /[\\`*_~[［【!<$&]|\bhttps?:\/\//g;
+const BREAK = /<br\s{0,9}\/?>\n?/iy;
 const MARKS = { "**": "strong", __: "strong", "*": "em", _: "em", "~~": "del" };
 
 /**
@@ -23,19 +20,6 @@ export function inline(text, { open = false, cite = () => null } = {}) {
   return read(open ? text.replace(/(?<![*_~`])[*_~`]+$/, "") : text, { open, cite }, 0);
 }
 
-/** An address that a link may have, or nothing. */
-export function safe(address) {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  return url && SCHEMES.includes(url.protocol) ? url.href : null;
-}
-
-export function link(address, ...children) {
-  const href = safe(address);
-  if (!href) return el("span", {}, ...children);
-  const props = { href, title: href, target: "_blank", rel: "noopener noreferrer nofollow" };
-  return el("a", props, ...children);
-}
-
 /** What a character may begin: a node or a text, and the place after it; or nothing. */
 const READERS = {
   "\\": (text, at) => formula(text, at) ?? escaped(text, at),
@@ -44,9 +28,10 @@ const READERS = {
   "[": (text, at, context) => cited(text, at, context) ?? linked(text, at, context),
   "［": cited,
   "【": cited,
-  "<": (text, at, context) => address(text, at, context, ANGLE),
+  "<": (text, at, context) => broken(text, at) ?? address(text, at, context, angled),
+  "&": entity,
   $: formula,
-  h: (text, at, context) => address(text, at, context, BARE),
+  h: (text, at, context) => address(text, at, context, bare),
   "*": emphasis,
   _: emphasis,
   "~": emphasis,
@@ -72,18 +57,14 @@ function read(text, options, depth) {
   return [...nodes, plain].filter((node) => node !== "");
 }
 
-function match(pattern, text, at) {
-  pattern.lastIndex = at;
-  return pattern.exec(text);
-}
-
 function escaped(text, at) {
-  return /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "") ? [text[at + 1], at + 2] : null;
+  return /[\n!-/:-@[-`{-~]/.test(text[at + 1] ?? "") ? [text[at + 1], at + 2] : null;
 }
 
-function formula(text, at) {
-  const found = match(INLINE_MATH, text, at);
-  return found && [math(found[1] ?? found[2] ?? found[3]), at + found[0].length];
+/** The one element of HTML that means what it says. */
+function broken(text, at) {
+  const found = match(BREAK, text, at);
+  return found && [el("br"), at + found[0].length];
 }
 
 function code(text, at, { options, unclosed }) {
@@ -103,25 +84,25 @@ function code(text, at, { options, unclosed }) {
 }
 
 function linked(text, at, { options, depth }) {
-  const found = match(LINK, text, at) ?? (options.open && match(UNFINISHED, text, at));
+  const found = written(text, at, options.open);
   if (!found) return null;
-  const inside = { ...options, open: false, linked: true };
-  const label = depth < DEEPEST ? read(found[1], inside, depth + 1) : [found[1]];
-  return [link(found[2] ?? "", ...label), at + found[0].length];
+  const inside = { open: false, linked: true, cite: () => null };
+  const label = depth < DEEPEST ? read(found.label, inside, depth + 1) : [found.label];
+  const said = label.length ? label : [found.address];
+  const made = options.linked ? el("span", {}, ...said) : link(found.address, ...said);
+  return [made, at + found.length];
 }
 
 function cited(text, at, { options }) {
-  const found = match(CITED, text, at);
-  const nodes = found?.[1].match(/\d+/g).map((number) => options.cite(Number(number)));
+  const [numbers, end] = citation(text, at) ?? [];
+  const nodes = numbers?.map((number) => options.cite(number));
   if (!nodes?.every(Boolean)) return null;
-  return [nodes.length > 1 ? el("span", {}, ...nodes) : nodes[0], at + found[0].length];
+  return [nodes.length > 1 ? el("span", {}, ...nodes) : nodes[0], end];
 }
 
-function address(text, at, { options }, pattern) {
-  const found = !options.linked && match(pattern, text, at); // a link holds no other
-  if (!found) return null;
-  const said = found[1] ?? found[0].replace(/[.,;:!?*_~)\]]+$/, "");
-  return [link(said, said), at + (found[1] ? found[0] : said).length];
+/** An address that is its own label; a link holds no other. */
+function address(text, at, { options }, reader) {
+  return options.linked ? null : reader(text, at);
 }
 
 function emphasis(text, at, { options, depth, unclosed }) {

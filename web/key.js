@@ -1,4 +1,5 @@
 // The server's key, kept for this tab.
+import { session } from "./kept.js";
 
 const dialog = document.getElementById("key");
 const secret = document.getElementById("secret");
@@ -7,13 +8,13 @@ let asking = null;
 
 /** The key there is, or none; called with whether that one was wrong, it asks for another. */
 export function key(isWrong) {
-  if (isWrong === undefined) return sessionStorage.getItem("key") ?? undefined;
+  if (isWrong === undefined) return session.get("key") ?? undefined;
   asking ??= another(isWrong).finally(() => (asking = null)); // once, whoever needs it
   return asking;
 }
 
 async function another(isWrong) {
-  sessionStorage.removeItem("key");
+  session.remove("key");
   wrong.hidden = !isWrong;
   secret.value = "";
   dialog.returnValue = "";
@@ -22,6 +23,6 @@ async function another(isWrong) {
   const given = secret.value.trim();
   secret.value = "";
   if (dialog.returnValue !== "use" || !given) return undefined;
-  sessionStorage.setItem("key", given);
+  session.set("key", given);
   return given;
 }

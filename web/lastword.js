@@ -79,6 +79,9 @@ const EVENTS = "text/event-stream";
 const JSON_TYPE = "application/json";
 const REFUSALS = 2; // after which a question is not sent again
 const LONGEST_DELAY = 30_000;
+const LONGEST_WAIT = 60; // seconds; a server that wants more of them is not waited for
+const LONGEST_TIMER = 2 ** 31 - 1; // a longer one would be none
+const SILENCE = 60_000;
 
 /** What a server refused, or why it could not be reached or understood. */
 export class LastwordError extends Error {
@@ -170,7 +173,8 @@ export async function answer(question) {
  * @param {Options} [options]
  */
 export async function cancel(runId, options = {}) {
-  await request(`/runs/${encodeURIComponent(runId)}`, { ...options, method: "DELETE" });
+  const path = `/runs/${encodeURIComponent(runId)}`;
+  await request(path, { silence: SILENCE, ...options, method: "DELETE" });
 }
 
 /**
@@ -179,7 +183,8 @@ export async function cancel(runId, options = {}) {
  * @param {Options} [options]
  */
 export async function forget(threadId, options = {}) {
-  await request(`/threads/${encodeURIComponent(threadId)}`, { ...options, method: "DELETE" });
+  const path = `/threads/${encodeURIComponent(threadId)}`;
+  await request(path, { silence: SILENCE, ...options, method: "DELETE" });
 }
 
 /** The events of a run, over as many connections as it takes; `place` knows where it was lost. */
@@ -203,7 +208,7 @@ async function* follow(options, place) {
 }
 
 /** What one connection has to say, after a null when it is there. Throws if it is lost. */
-async function* connection({ silence = 60_000, ...given }, place) {
+async function* connection({ silence = SILENCE, ...given }, place) {
   const leaving = new AbortController();
   const signal = AbortSignal.any([leaving.signal, ...(given.signal ? [given.signal] : [])]);
   try {
@@ -241,7 +246,8 @@ function reopened(options, { runId, cursor }) {
 function another(error, { signal, retries = Infinity, delay = 500 }, place) {
   signal?.throwIfAborted();
   const passing = error.status === 0 || error.status === 429 || error.status >= 500;
-  if (!passing || !place.runId || place.failures >= retries) throw error;
+  const soon = passing && !(error.retryAfter > LONGEST_WAIT);
+  if (!soon || !place.runId || place.failures >= retries) throw error;
   return backoff(place.failures++, delay, error.retryAfter);
 }
 
@@ -257,19 +263,22 @@ async function unrefused(open, { signal, delay = 500 }) {
     } catch (caught) {
       const error = /** @type {LastwordError} */ (caught);
       const refused = [429, 503].includes(error.status) && !error.runId;
-      if (!refused || failures >= REFUSALS) throw error;
+      const soon = refused && !(Number(error.retryAfter) > LONGEST_WAIT);
+      if (!soon || failures >= REFUSALS) throw error;
       await pause(backoff(failures, delay, error.retryAfter), signal);
     }
   }
 }
 
 /**
- * The body of a question: the server's names are not ours.
+ * The body of a question: the server's names are not ours. What it does not know, it says itself.
  * @param {Question & Options} question
  */
-function asked({ text, threadId, history, include, model, temperature, onDisconnect, onConflict }) {
+function asked(question) {
+  const { url, key, signal, retries, delay, silence, ...said } = question;
+  const { threadId, onDisconnect, onConflict, ...rest } = said;
   const named = { thread_id: threadId, on_disconnect: onDisconnect, on_conflict: onConflict };
-  return JSON.stringify({ text, history, include, model, temperature, ...named });
+  return JSON.stringify({ ...named, ...rest });
 }
 
 /**
@@ -281,28 +290,47 @@ async function request(path, { url = "", key, signal, silence, method, body, acc
   const headers = new Headers();
   if (accept) headers.set("Accept", accept);
   if (body) headers.set("Content-Type", JSON_TYPE);
-  if (key) headers.set("Authorization", `Bearer ${key}`);
+  if (key) authorize(headers, key);
   const fetched = () => heard(fetch(url + path, { method, body, headers, signal }), silence);
   const response = await reached(fetched, signal);
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) throw await refusal(response, silence || SILENCE);
   const type = response.headers.get("Content-Type") ?? "";
   if (accept && response.status !== 204 && !type.startsWith(accept)) throw malformed();
   return response;
 }
 
+/**
+ * @param {Headers} headers
+ * @param {string} key
+ */
+function authorize(headers, key) {
+  try {
+    headers.set("Authorization", `Bearer ${key}`);
+  } catch (cause) {
+    const about = { code: "unauthorized", status: 401, cause };
+    throw new LastwordError("The key has characters that no key has.", about);
+  }
+}
+
 /** Problem details, or whatever stands between us and the server says. */
-async function refusal(response) {
+async function refusal(response, silence) {
   const { status } = response;
-  const text = await response.text().catch(() => "");
+  const text = await heard(response.text(), silence).catch(() => "");
   let problem = {};
   try {
     problem = JSON.parse(text) ?? {};
   } catch {} // a gateway's page, for one
   const { detail, code = "internal", retryable = status >= 500, errors } = problem;
-  const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
+  const retryAfter = seconds(response.headers.get("Retry-After"));
   const runId = response.headers.get("X-Run-Id") ?? undefined;
   const about = { code, status, retryable, retryAfter, runId, field: errors?.[0]?.field };
   return new LastwordError(detail ?? `The server answered with status ${status}.`, about);
+}
+
+/** Until then; servers say it as a number or as a date. */
+function seconds(header) {
+  const until = Number(header ?? NaN) || (Date.parse(header ?? "") - Date.now()) / 1000;
+  return until > 0 ? until : undefined;
 }
 
 async function reached(work, signal) {
@@ -343,7 +371,7 @@ function heard(promise, silence) {
   const late = new Promise((_, reject) => {
     const about = { code: "silence", retryable: true };
     const error = () => new LastwordError("The server has gone silent.", about);
-    timer = setTimeout(() => reject(error()), silence);
+    timer = setTimeout(() => reject(error()), Math.min(silence, LONGEST_TIMER));
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -46,6 +46,7 @@
 
 const OPENAI = "https://api.openai.com/v1";
 const LONGEST_DELAY = 8000;
+const LONGEST_WAIT = 60; // seconds; a server that wants more of them is not waited for
 
 /** What the server refused, or why it could not be reached or understood. */
 export class OpenAIError extends Error {
@@ -86,9 +87,7 @@ export async function* createChatCompletion(body, options = {}) {
     const response = await post("/chat/completions", { ...body, stream: true }, open);
     for await (const data of payloads(response.body, signal)) {
       if (data === "[DONE]") return;
-      const chunk = understood(data);
-      if (chunk?.error) throw told(chunk.error, {});
-      yield chunk;
+      yield answered(data);
     }
     throw new OpenAIError("The answer ended before its end.", { code: "truncated" });
   } finally {
@@ -123,7 +122,8 @@ async function post(path, body, { retries = 2, delay = 500, ...options }) {
       return await request(path, body, options);
     } catch (caught) {
       const error = /** @type {OpenAIError} */ (caught);
-      if (!error.retryable || failures >= retries) throw error;
+      const soon = error.retryable && !(Number(error.retryAfter) > LONGEST_WAIT);
+      if (!soon || failures >= retries) throw error;
       const longest = Math.min(LONGEST_DELAY, delay * 2 ** failures);
       const wait = longest * (0.5 + Math.random() / 2);
       await pause(Math.max(wait, (error.retryAfter ?? 0) * 1000), options.signal);
@@ -137,37 +137,46 @@ async function post(path, body, { retries = 2, delay = 500, ...options }) {
  * @param {Options} options
  */
 async function request(path, body, { url = OPENAI, key, signal, headers }) {
-  const response = await reached(
-    () =>
-      fetch(url + path, {
-        method: "POST",
-        signal,
-        headers: {
-          "Content-Type": "application/json",
-          ...(key && { Authorization: `Bearer ${key}` }),
-          ...headers,
-        },
-        body: JSON.stringify(body),
-      }),
-    signal,
-  );
+  const init = { method: "POST", headers: headed(key, headers), body: JSON.stringify(body) };
+  const response = await reached(() => fetch(url + path, { ...init, signal }), signal);
   const kind = body.stream ? "text/event-stream" : "application/json";
   if (!response.ok) throw await refusal(response);
   if (!(response.headers.get("Content-Type") ?? "").startsWith(kind)) throw malformed();
   return response;
 }
 
+/**
+ * @param {string} [key]
+ * @param {Record<string, string>} [others]
+ */
+function headed(key, others) {
+  const authorization = key && { Authorization: `Bearer ${key}` };
+  try {
+    return new Headers({ "Content-Type": "application/json", ...authorization, ...others });
+  } catch (cause) {
+    const about = { code: "invalid_api_key", status: 401, cause };
+    throw new OpenAIError("The key, or another header, has characters that none has.", about);
+  }
+}
+
 async function refusal(response) {
   const { status } = response;
   const text = await response.text().catch(() => "");
-  let error;
+  let body;
   try {
-    error = JSON.parse(text).error;
+    body = JSON.parse(text);
   } catch {} // a gateway's page, for one
+  const error = failure(body) ?? body?.detail?.[0]?.msg ?? body?.detail ?? (body?.message && body);
   return told(error ?? `The server answered with status ${status}.`, {
     status,
     retryAfter: seconds(response.headers.get("Retry-After")),
   });
+}
+
+/** The error that a body tells; Gemini wraps it in a list, and vLLM not at all. */
+function failure(body) {
+  const said = Array.isArray(body) ? body[0] : body;
+  return said?.error ?? (said?.object === "error" ? said : undefined);
 }
 
 /** Some servers say only a text. */
@@ -188,7 +197,15 @@ function seconds(header) {
  * @param {Options} options
  */
 async function whole(response, { signal }) {
-  return understood(await reached(() => response.text(), signal));
+  return answered(await reached(() => response.text(), signal));
+}
+
+/** What is no error, however well it began. */
+function answered(json) {
+  const body = understood(json);
+  const error = failure(body);
+  if (error) throw told(error, {});
+  return body;
 }
 
 async function reached(work, signal) {
@@ -237,6 +254,7 @@ async function* payloads(body, signal) {
   let rest = "";
   for (;;) {
     const { done, value } = await reached(() => reader.read(), signal);
+    if (done && /^data: ?\[DONE\]$/.test(rest)) yield "[DONE]"; // some forget the line's end
     if (done) return;
     const lines = decoder.decode(value, { stream: true }).split(/[\r\n]/); // blank lines say nothing
     lines[0] = rest + lines[0];

@@ -1,9 +1,11 @@
-// Asks, follows and stops: brings a turn up to date with its run. What is shown is not its business.
-import { answer, ask, cancel, resume } from "./lastword.js";
+// Asks, follows, stops and forgets: brings a turn up to date with its run. What is shown of it is
+// not its business.
+import { answer, ask, cancel, forget, resume } from "./lastword.js";
 import { close, fail, isOpen, read, readWhole } from "./turn.js";
 
 /** Seconds that a run goes on while nobody listens: the time to reload, or to find a network. */
 const PATIENCE = 60;
+const LONGEST_WAIT = 60_000;
 const following = new Map();
 
 /**
@@ -48,14 +50,31 @@ async function run(turn, { question, changed, key, signal }) {
   if (isOpen(turn)) close(turn, "done"); // it was over, and everything had been read
 }
 
-/** Stop the run; what came of it stays. One that has not begun is not waited for. */
+/**
+ * Stop the run; what came of it stays. It is left first: a browser has few connections, and the
+ * one that is needed here may be taken, or lost.
+ */
 export async function stop(turn, key) {
-  if (turn.runId && !turn.whole) return cancel(turn.runId, { key });
+  drop(turn);
+  if (turn.runId && !turn.whole) await cancel(turn.runId, { key });
+}
+
+/** It was stopped. */
+export function drop(turn) {
   leave(turn);
-  close(turn, "stopped");
+  if (isOpen(turn)) close(turn, "stopped");
 }
 
 /** Look no more. */
 export function leave(turn) {
   following.get(turn.id)?.abort();
+}
+
+/** A conversation. A run in it may take its time to end; some day the server forgets by itself. */
+export async function forgetSoon(id, key) {
+  for (let wait = 100; wait < LONGEST_WAIT; wait *= 3) {
+    const busy = await forget(id, { key }).catch(({ status }) => status === 409);
+    if (!busy) return;
+    await new Promise((done) => setTimeout(done, wait));
+  }
 }

@@ -1,7 +1,12 @@
 // A question and what came of it: a plain object that can be kept. Pure.
 
-/** Exchanges and characters of a conversation that go with a question that is asked again. */
-const MOST = { exchanges: 20, characters: 60_000 };
+/** Exchanges of a conversation that go with a question that is asked again, and their bytes. */
+const MOST = { exchanges: 20, bytes: 120_000 };
+/** What the server takes of both, and what else stands in a request. */
+const BODY = { bytes: 256 * 1024, beside: 4096 };
+/** What an exchange has beside its texts, and with how little it would say nothing. */
+const AROUND = 80;
+const LEAST = 1000;
 
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -11,10 +16,29 @@ export function newId() {
 /** `state`: asking, running, done, stopped, failed. `whole`: not streamed. `tab`: that asked it. */
 export function newTurn(question, { whole = false, thoughts = false, tab = "" } = {}) {
   const include = ["tools", "sources", ...(thoughts ? ["thoughts"] : [])];
-  const empty = { certain: "", uncertain: "", thoughts: "", tools: [], sources: [] };
   const id = newId();
-  return { id, question, state: "asking", whole, include, tab, asked: Date.now(), ...empty };
+  return { id, question, state: "asking", whole, include, tab, asked: Date.now(), ...empty() };
 }
+
+const empty = () => ({ certain: "", uncertain: "", thoughts: "", tools: [], sources: [] });
+
+/** A turn that was kept, or nothing if it is none: who knows who wrote it. */
+export function restored(kept) {
+  if (typeof kept?.id !== "string" || typeof kept.question !== "string") return null;
+  const error = { code: "internal", message: "It failed." };
+  const sound = { ...newTurn(""), state: "stopped", asked: 0, error, cited: [] };
+  const turn = { ...empty(), include: [], state: "stopped", asked: 0, ...kept };
+  for (const [name, value] of Object.entries(sound)) {
+    if (name in turn && kind(turn[name]) !== kind(value)) turn[name] = value;
+  }
+  turn.tools = turn.tools.filter((tool) => kind(tool) === "object");
+  turn.sources = turn.sources.filter((source) => kind(source?.number) === "number");
+  if (kind(turn.unknownCitations) !== "array") delete turn.unknownCitations;
+  if (turn.state === "failed") turn.error ??= error;
+  return turn;
+}
+
+const kind = (value) => (Array.isArray(value) ? "array" : value === null ? "null" : typeof value);
 
 export const answerOf = (turn) => turn.certain + turn.uncertain;
 
@@ -41,21 +65,26 @@ const READERS = {
   retract(turn, { certain }) {
     turn.uncertain = "";
     // The run begins anew, and tells all of it again.
-    if (certain) Object.assign(turn, { certain: "", thoughts: "", tools: [], sources: [] });
+    if (certain) Object.assign(turn, empty(), { placed: 0 });
   },
   thought: (turn, { text }) => (turn.thoughts += text),
   tool(turn, { id, name, state, input, output }) {
-    if (state === "started") turn.tools.push({ id, name, state, input });
-    else Object.assign(turn.tools.find(running(id)) ?? {}, { state, output });
+    // What a tool found is told between its start and its end, and right before that.
+    const passages = turn.sources.length - (turn.placed ?? 0);
+    turn.placed = turn.sources.length;
+    if (state === "started") return turn.tools.push({ id, name, state, input });
+    const tool = turn.tools.find(running(id)) ?? {};
+    Object.assign(tool, { state, output }, passages && { passages });
   },
   source(turn, { number, title, location, passage, score }) {
     turn.sources.push({ number, title, location, passage, score });
   },
-  end(turn, { finishReason, unknownCitations }) {
-    const state = finishReason === "cancelled" ? "stopped" : "done";
+  end(turn, { finishReason, cited, unknownCitations }) {
+    const stopped = finishReason === "cancelled";
     const certain = answerOf(turn);
     Object.assign(turn, { certain, uncertain: "", finishReason, unknownCitations });
-    close(turn, state);
+    if (!stopped) turn.cited = cited ?? [];
+    close(turn, stopped ? "stopped" : "done");
   },
   failed: fail,
 };
@@ -72,24 +101,47 @@ export function fail(turn, { code = "internal", message }) {
 }
 
 /** An answer that came whole. */
-export function readWhole(turn, { output, runId, finishReason, sources = [], unknownCitations }) {
-  Object.assign(turn, { certain: output, runId, finishReason, sources, unknownCitations });
+export function readWhole(turn, reply) {
+  const { output, runId, finishReason, sources = [], cited = [], unknownCitations } = reply;
+  Object.assign(turn, { certain: output, runId, finishReason, sources, cited, unknownCitations });
   close(turn, "done");
 }
 
-/** The conversation of these turns, as the server takes it: the newest part, if it is long. */
-export function history(turns) {
+/** The conversation of these turns, as it goes with a question: the newest part, if it is long. */
+export function history(turns, question = "") {
   const answered = turns.filter(
     (turn) => !isOpen(turn) && turn.state !== "failed" && answerOf(turn),
   );
-  const said = answered.slice(-MOST.exchanges).map((turn) => [
-    { role: "user", content: turn.question },
-    { role: "assistant", content: answerOf(turn) },
-  ]);
-  let size = 0;
-  const fits = said.reverse().filter(([question, answer]) => {
-    size += question.content.length + answer.content.length;
-    return size <= MOST.characters;
-  });
-  return fits.reverse().flat();
+  let room = Math.min(MOST.bytes, BODY.bytes - BODY.beside - bytes(question));
+  const said = [];
+  for (const turn of answered.slice(-MOST.exchanges).reverse()) {
+    const exchange = fitting(turn, room);
+    if (!exchange) break;
+    said.unshift(...exchange);
+    room -= bytes(exchange);
+  }
+  return said;
 }
+
+/** A turn in so many bytes; the newest part of it. Nothing if that would say nothing. */
+function fitting(turn, room) {
+  if (room < LEAST) return null;
+  const most = Math.max(room / 2, room - bytes(answerOf(turn)));
+  const question = newest(turn.question, most - AROUND);
+  const answer = newest(answerOf(turn), room - bytes(question) - AROUND);
+  return [
+    { role: "user", content: question },
+    { role: "assistant", content: answer },
+  ];
+}
+
+function newest(text, room) {
+  let over = bytes(text) - room;
+  for (; over > 0; over = bytes(text) - room) {
+    text = text.slice(Math.ceil(over / 6)).replace(/^[\udc00-\udfff]/, ""); // six at the most, each
+  }
+  return text;
+}
+
+/** In a request. */
+const bytes = (value) => new TextEncoder().encode(JSON.stringify(value)).length;

@@ -8,23 +8,23 @@ from hypothesis import strategies as st
 
 from stream.citations import Citations, citations, places
 
+CASES = [
+    ("Cats purr [2]. Dogs bark [1][2].", (2, 1), ()),
+    ("Both [1, 2] and 猫は寝る【2】［3］。", (1, 2), (3,)),
+    ("As [7] says [7].", (), (7,)),
+    ("[1](https://x)\n[2]: y are links, [0001] and [x] are nothing.", (), ()),
+    ("By [1]: cats. By [２†page 7], 【 1 】, [1 - 2] and [3–5].", (1, 2), (3, 4, 5)),
+    ("[900-1] and [1-900] are no ranges.", (1,), (900,)),
+    ("~~~\n[1]\n~~~", (), ()),
+    (r"The root \(\sqrt[3]{8}\) is 2 [1].", (1,), ()),
+    ("`a[1]` and\n```\nb[2]\n```\nare code, c [1] is not.", (1,), ()),
+    ("```\nnever closed [1]", (), ()),
+    ("[1", (), ()),
+    ("", (), ()),
+]
 
-@pytest.mark.parametrize(
-    ("answer", "cited", "unknown"),
-    [
-        ("Cats purr [2]. Dogs bark [1][2].", (2, 1), ()),
-        ("Both [1, 2] and 猫は寝る【2】［3］。", (1, 2), (3,)),
-        ("As [7] says [7].", (), (7,)),
-        ("[1](https://x)\n[2]: y are links, [0001] and [x] are nothing.", (), ()),
-        ("By [1]: cats. By [２†page 7], 【 1 】, [1 - 2] and [3–5].", (1, 2), (3, 4, 5)),
-        ("[900-1] and [1-900] are no ranges.", (1,), (900,)),
-        ("~~~\n[1]\n~~~", (), ()),
-        ("`a[1]` and\n```\nb[2]\n``` are code, c [1] is not.", (1,), ()),
-        ("```\nnever closed [1]", (), ()),
-        ("[1", (), ()),
-        ("", (), ()),
-    ],
-)
+
+@pytest.mark.parametrize(("answer", "cited", "unknown"), CASES)
 def test_citations(answer: str, cited: tuple[int, ...], unknown: tuple[int, ...]) -> None:
     assert citations(answer, {1, 2}) == Citations(cited, unknown)
 

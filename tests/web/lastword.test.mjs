@@ -104,6 +104,39 @@ test("what is asked, and how", async () => {
   });
 });
 
+test("what a question says beside that is the server's to judge", async () => {
+  const unknown = { text: "hi", thread_id: "t", temprature: 1 };
+  const { signal } = new AbortController();
+  const ours = { key: "sk", signal, retries: 1, delay: 1, silence: Infinity };
+  await scripted([events(STREAM)], async ({ url, asked }) => {
+    await gather(ask({ ...unknown, ...ours, url }));
+    assert.deepEqual(JSON.parse(asked[0].body), unknown);
+    await assert.rejects(gather(ask({ text: "hi", key: "ключ", url })), {
+      code: "unauthorized",
+      status: 401,
+    });
+    assert.equal(asked.length, 1);
+  });
+});
+
+test("a server is not waited for longer than a minute, nor for its words", async () => {
+  const busy = (retryAfter, options) =>
+    json({ detail: "Busy." }, { status: 503, headers: { "Retry-After": retryAfter }, ...options });
+  const hour = new Date(Date.now() + 3_600_000).toUTCString();
+  for (const long of ["61", "2147484", hour]) {
+    await scripted([busy(long)], async ({ url, asked }) => {
+      await assert.rejects(gather(ask({ text: "hi", url })), { message: "Busy.", status: 503 });
+      assert.equal(asked.length, 1);
+    });
+    await scripted([events(FRAMES[0]), busy(long)], async ({ url }) => {
+      await assert.rejects(gather(ask({ text: "hi", url, ...OURS })), { status: 503 });
+    });
+  }
+  await scripted([busy("61", { stall: true })], async ({ url }) => {
+    await assert.rejects(gather(ask({ text: "hi", url, silence: 50 })), { status: 503 });
+  });
+});
+
 test("a lost stream is taken up where it was lost, wherever that is", async () => {
   for (let at = FRAMES[0].length; at < STREAM.length; at += 41) {
     const first = events(STREAM.slice(0, at), { cut: true });

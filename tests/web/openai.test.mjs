@@ -86,6 +86,39 @@ test("an error in the stream is raised", async () => {
   }
 });
 
+test("errors in the shapes that others have", async () => {
+  const about = { object: "error", message: "Broken.", code: 400 };
+  const shapes = [{ detail: "Broken." }, { message: "Broken." }, [{ error: about }], about];
+  shapes.push({ detail: [{ loc: ["body"], msg: "Broken." }] });
+  for (const body of shapes) {
+    await scripted([json(body, { status: 400 })], async ({ url }) => {
+      await assert.rejects(completeChat(BODY, { url }), { message: "Broken.", status: 400 });
+    });
+  }
+  const stream = `${STREAM}data: ${JSON.stringify(about)}\n\n${DONE}`;
+  await scripted([events(stream), json({ error: about })], async ({ url, asked }) => {
+    const message = "Broken.";
+    await assert.rejects(gather(createChatCompletion(BODY, { url })), { message });
+    await assert.rejects(completeChat(BODY, { url }), { message }, "however well it began");
+    await assert.rejects(completeChat(BODY, { url, key: "ключ" }), { code: "invalid_api_key" });
+    assert.equal(asked.length, 2);
+  });
+});
+
+test("the last line may have no end, if it is whole", async () => {
+  for (const [end, whole] of [
+    ["data: [DONE]", true],
+    ["data:[DONE]", true],
+    ['data: {"a', false],
+  ]) {
+    await scripted([events(STREAM + end)], async ({ url }) => {
+      const all = gather(createChatCompletion(BODY, { url }));
+      if (whole) assert.deepEqual(await all, CHUNKS);
+      else await assert.rejects(all, { code: "truncated" });
+    });
+  }
+});
+
 test("a stream that does not come to its end is an error", async () => {
   for (const [options, code] of [
     [{}, "truncated"],
@@ -138,8 +171,8 @@ test("tried again before the first byte, and not for ever", async () => {
 });
 
 test("how long to wait is the server's to say", async () => {
-  const soon = new Date(Date.now() + 3_600_000).toUTCString();
-  for (const [said, least, most] of [["7", 7, 7], [soon, 3500, 3601], ["nonsense"], ["-1"]]) {
+  const soon = new Date(Date.now() + 50_000).toUTCString();
+  for (const [said, least, most] of [["7", 7, 7], [soon, 40, 51], ["nonsense"], ["-1"]]) {
     const busy = reply("Busy.", { status: 429, headers: { "Retry-After": said } });
     await scripted([busy], async ({ url }) => {
       await assert.rejects(completeChat(BODY, { url, retries: 0 }), ({ retryAfter, message }) => {
@@ -151,6 +184,10 @@ test("how long to wait is the server's to say", async () => {
       else await assert.rejects(waiting);
     });
   }
+  await scripted([reply("", { status: 429, headers: { "Retry-After": "61" } })], async (server) => {
+    await assert.rejects(completeChat(BODY, { url: server.url }), { retryAfter: 61 });
+    assert.equal(server.asked.length, 1, "nobody waits for so long");
+  });
 });
 
 test("who aborts hears their own reason, and the server does too", async () => {

@@ -55,6 +55,17 @@ class Chat:
         feature = {"name": "prefers-color-scheme", "value": name}
         self.page.call("Emulation.setEmulatedMedia", features=[feature])
 
+    def touch(self) -> None:
+        """From now on it is pointed at with fingers."""
+        self.page.call("Emulation.setTouchEmulationEnabled", enabled=True)
+
+    def before_all(self, script: str) -> None:
+        """Run this in each page before its own scripts."""
+        self.page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def close(self) -> None:
+        self.page.call("Page.close")
+
     def screenshot(self, path: Path) -> None:
         data = self.page.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
@@ -127,6 +138,11 @@ class Chat:
 
     def type(self, text: str) -> None:
         self.page.call("Input.insertText", text=text)
+
+    def scroll(self, delta: int) -> None:
+        """A turn of the wheel over the conversation."""
+        at = {"x": 600, "y": 300, "deltaX": 0, "deltaY": delta}
+        self.page.call("Input.dispatchMouseEvent", type="mouseWheel", **at)
 
     def ask(self, text: str) -> None:
         self.evaluate("document.getElementById('text').focus()")

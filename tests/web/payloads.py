@@ -104,6 +104,12 @@ MARKDOWN = [
     "\\(\\unicode{<svg onload=pwned()>}\\)",
     "[1](javascript:pwned()) [1] [2]",
     '<a\nhref="javascript:pwned()">x',
+    "[![x](javascript:pwned())](https://ok.test/)",
+    "[x](<javascript:pwned() y> 'z') [[x](javascript:pwned())](https://ok.test/)",
+    "[x](javascript\\:pwned()) [x](&amp;#106;avascript:pwned()) <javascript:x@evil.test>",
+    "&lt;img src=x onerror=pwned()&gt; &#x3c;svg onload=pwned()&#62; &amp;lt;script&amp;gt;",
+    "<br onclick=pwned()><br/onclick=pwned()><br><script>pwned()</script>",
+    "$x<img src=x onerror=pwned()>_1$ \\[ <svg onload=pwned()> \\begin{<b>}x\\end{<b>} \\]",
     "[x](https://user:pass@evil.test:99999/)",
     "[a](https://a.test/ [b](javascript:pwned()))",
 ]
@@ -118,6 +124,9 @@ SHAPES = [
     "```js\nlet a;\n``\n```\ntext *a\n\n~~~\nopen",
     "> a\nb\n> c\n- d\n# e\n---\n***\nf",
     "\\[ a\n= b \\]\n$$c$$ d\n$e_1$ \\(f\\) $5 and $6",
+    "$$\na\n\n\\[ b\n- c\n\n\\[ d \\].\n$$e$$ f\n> | g |\n> |-|\n> | **h** |",
+    "- a\n  - b **c\n  - d**\n    ```e\n    f\n      g\n    ```\n  > h\n  > - i\n\n  j\n- k",
+    "[![a](https://b.c/d.svg)](https://e.f 'g') &lt;&nb h<br>i https://j.k/(l))m [n [1]](o)",
     "[a](https://b.c) [1] [2] ![d](https://e.f) https://g.h/(i). __j__ ~~k~~ l_m_n 2*3*4",
 ]
 """Harmless, and grown by one character at a time not what they seemed to be."""

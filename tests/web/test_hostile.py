@@ -10,11 +10,25 @@ from tests.upstream import Upstream
 from tests.web.page import Chat
 from tests.web.payloads import PAYLOADS
 
-TAGS = {"A", "B", "BLOCKQUOTE", "BUTTON", "CODE", "DD", "DEL", "DETAILS", "DIV", "DL", "DT", "EM"}
+TAGS = {
+    "A",
+    "B",
+    "BLOCKQUOTE",
+    "BR",
+    "BUTTON",
+    "CODE",
+    "DD",
+    "DEL",
+    "DETAILS",
+    "DIV",
+    "DL",
+    "DT",
+    "EM",
+}
 TAGS |= {"H3", "H4", "H5", "H6", "HR", "I", "LI", "OL", "P", "PRE", "SPAN", "STRONG", "SUB"}
 TAGS |= {"SUMMARY", "SUP", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL"}
 ATTRIBUTES = {"class", "role", "aria-label", "tabindex", "href", "title", "target", "rel", "type"}
-ATTRIBUTES |= {"start", "open"}
+ATTRIBUTES |= {"dir", "start", "open"}
 WATCH = """
 window.hits = [];
 window.pwned = () => hits.push("script");
@@ -125,7 +139,7 @@ def test_tools_sources_and_titles(watched: Chat, model: Upstream):
     """
     for payload in PAYLOADS:
         found = watched.evaluate(turn % (INSPECT, json.dumps(payload)))
-        found["tags"] = set(found["tags"]) - {"H2", "ARTICLE"}
+        found["tags"] = set(found["tags"]) - {"H2", "ARTICLE", "BDI", "SECTION"}
         found["attributes"] = set(found["attributes"]) - {"aria-busy", "aria-pressed", "hidden"}
         harmless(watched, found)
         assert (found["opened"], found["focused"], found["cites"]) == (True, True, [0, 2])
@@ -148,7 +162,7 @@ def test_errors_titles_and_keys_of_strangers(watched: Chat, model: Upstream):
 
 FORMULAS = {
     r"\(\frac{1}{2} \times \sqrt{x+1} \leq 10^{-3}\)": "1/2 × √(x+1) ≤ 10-3",
-    r"\[ a } \constructor{b} \, c_{i} ": "a constructorb ci",
+    r"\[ a } \constructor{b} \, c_{i} ": "a constructor b ci",
     r"$$\sqrt 71 \approx 8.4\%$$": "√71 ≈ 8.4%",
     r"$x_1$, $5 and $6": "x1, $5 and $6",
     r"\(" + "{" * 30 + "a" + "}" * 30 + r"\)": "a",
@@ -172,6 +186,26 @@ LINES = [
     "`a|b\\n${n('-|')}x`",
 ]
 LINES += [
+    "`${n('~')}\\`x`",
+    "`${n('[a](')}`",
+    "`[${n('[a]')}`",
+    "`${n('[![a](b)')}`",
+    "`[a](b '${n('(')}`",
+    "`https://a.b/${n(')')}x`",
+    "`${n('https://a.b/(.')}`",
+    "`${n('$$a ')}`",
+    "`${n('$a')} `",
+    "`${n('\\\\[a ')}`",
+    "`${n('\\\\(a')}`",
+    "`${n('&#1')}`",
+    "`${n('<br ')}`",
+    "`$$${n('\\\\a{')}`",
+    "`$$${n('{')}x`",
+    "`$$${n('\\\\sqrt[ ')}$$`",
+    "`$$${n('\\\\begin{array}')}$$`",
+    "`$$\\\\\\\\[${n('1')}$$`",
+]
+LINES += [
     "`[a](${n(' ')}x`",
     "`[a](b${n(' ')}x`",
     "`${n('*')}a ${n('_')}`",
@@ -181,19 +215,21 @@ LINES += [
 """In JavaScript, where `n(x)` is as many of x as there shall be."""
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_no_line_takes_its_square(line: str, watched: Chat):
-    cost = """
+def test_no_line_takes_its_square(watched: Chat):
+    costs = """
     import("/web/markdown.js").then(({ Flow }) => {
-      const cost = (size) => Math.min(...[1, 2, 3].map(() => {
-        const n = (text) => text.repeat(size / text.length);
-        const flow = new Flow(() => null), text = LINE, before = performance.now();
+      const cost = (line, size) => Math.min(...[1, 2, 3].map(() => {
+        const flow = new Flow(() => null);
+        const text = line((text) => text.repeat(size / text.length));
+        const before = performance.now();
         flow.show(text, true);
         return performance.now() - before;
       }));
-      return cost(16_000) / Math.max(cost(4_000), 2);
+      return [LINES].map((line) => cost(line, 16_000) / Math.max(cost(line, 4_000), 2));
     })"""
-    assert watched.evaluate(cost.replace("LINE", line)) < 10
+    given = ",".join(f"(n) => {line}" for line in LINES)
+    found = dict(zip(LINES, watched.evaluate(costs.replace("LINES", given)), strict=True))
+    assert {line: times for line, times in found.items() if times >= 10} == {}
 
 
 def test_the_policy_stands_behind_it(watched: Chat):

@@ -80,10 +80,20 @@ def test_sources_are_numbers_that_open_the_passage(
     chat.wait_until_idle()
     assert "at most 24 of them" in chat.answer
     assert chat.texts(".sources blockquote") == []
+    assert chat.texts(".sources h3") == ["Sources"]
     chat.click(".cite", "1")
     assert "at most 24 of them" in chat.text(".sources blockquote")
-    assert "en/ferry.md" in chat.text(".where")
+    assert chat.text(".where") == "en/ferry.md"
     assert "Handbook of the island ferry" in chat.focused
+    cited = len(chat.texts(".sources > ol > li"))
+    assert cited == len(set(chat.texts(".cite"))), "what is not cited is folded"
+    chat.click(".also > summary", "Also found (")
+    assert len(chat.texts(".also li")) == int(chat.text(".also > summary").split("(")[1][:-1])
+    if not whole:
+        count = len(chat.texts(".sources li"))
+        assert chat.text(".step").endswith(f"→ {count} passages")
+        chat.click(".step summary")
+        assert "> " in chat.texts(".step dd")[1], "as the model was told"
 
 
 def test_a_number_that_no_source_has_is_text(chat: Chat, model: Upstream):
@@ -107,6 +117,30 @@ def test_stop_keeps_what_came(chat: Chat, model: Upstream, shared: Lastword):
     chat.ask("Go on")
     chat.wait_until_idle()
     assert "This much" in heard(model)[1], "and the agent remembers it"
+
+
+def test_stop_needs_no_connection(shared: Lastword, model: Upstream, somebody):
+    with Proxy(shared.url) as proxy:
+        chat = somebody(proxy)
+        stalled(model, "This much", " and no more")
+        chat.ask("Talk")
+        chat.wait_for_text(".text", "This much")
+    chat.network(there=False)
+    chat.wait_for_text(".note", "Connection lost.")
+    chat.press("Escape")
+    chat.wait_until_idle()
+    assert (chat.answer, chat.text(".note")) == ("This much", "Stopped.")
+
+
+def test_stop_where_the_browser_has_no_connection_left(chat: Chat, model: Upstream):
+    for n in range(6):
+        stalled(model, "Some", " more")
+        chat.click("#new")
+        chat.ask(f"Number {n}")
+        chat.wait_for_text(".text", "Some")
+    chat.click("#send")
+    chat.wait_until_idle()
+    model.wait_for(lambda: model.cancelled == 1)
 
 
 def test_answer_again_and_edit_go_back_in_the_conversation(chat: Chat, model: Upstream):
@@ -246,6 +280,12 @@ def test_what_goes_wrong_is_said_in_words_and_tried_again(chat: Chat, model: Ups
     chat.wait_until_idle()
     assert chat.texts(".turn > .text") == ["Hello there."] * 2
     assert len(heard(model)) == 3
+    model.script(Status(400))
+    for text in ("Third", "Fourth"):
+        chat.ask(text)
+        chat.wait_until_idle()
+    assert chat.texts(".note.failed") != []
+    assert chat.texts(".note button") == [], "what came after it would be lost"
 
 
 def test_a_page_left_before_the_server_had_the_question(chat: Chat, model: Upstream):
@@ -255,7 +295,7 @@ def test_a_page_left_before_the_server_had_the_question(chat: Chat, model: Upstr
     chat.ask("Too soon")
     model.wait_for(lambda: model.open)
     chat.reload()
-    assert chat.text(".note.failed").startswith("The page was left before")
+    chat.wait_for_text(".note.failed", "The page was left before")
     chat.click(".note button", "Try again")
     chat.wait_until_idle()
     assert chat.answer == "Hello there."
@@ -284,9 +324,13 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
 ):
     chat = somebody(serve(api_keys="sk-anne"))
     chat.wait("document.getElementById('key').open")
-    chat.type("sk-bob")
+    chat.type("sk-ключ")
     chat.press("Enter")
     chat.ask("hi")
+    chat.wait_for_text("#wrong", "That key was not accepted.")
+    chat.type("sk-bob")
+    chat.press("Enter")
+    chat.wait("!document.getElementById('key').open")
     chat.wait_for_text("#wrong", "That key was not accepted.")
     chat.type("sk-anne")
     chat.press("Enter")
@@ -382,6 +426,72 @@ def test_two_tabs_show_the_same_and_do_not_mix(chat: Chat, model: Upstream):
     assert len(model.requests) == 5
 
 
+def test_another_tab_stops_and_deletes(chat: Chat, model: Upstream, shared: Lastword):
+    other, third = (Chat(chat.page.another(), chat.url) for _ in range(2))
+    model.script(Reply(gate=Gate()))
+    chat.click("#options label", "Without streaming")
+    chat.ask("Whole")
+    model.wait_for(lambda: model.open)
+    thread = chat.evaluate("location.hash")
+    other.visit("/" + thread)
+    other.wait_for_text(".note", "Waiting for the whole answer")
+    other.click("#send")
+    other.wait_until_idle()
+    chat.wait_for_text(".note", "Stopped.")
+    model.wait_for(lambda: model.cancelled == 1)
+    model.script(Reply(gate=Gate()))
+    chat.ask("Once more")
+    model.wait_for(lambda: model.open)
+    other.wait_for_text(".note", "Waiting for the whole answer")
+    chat.close()
+    other.wait_for_text(".note.failed", "The page was left before")
+    shared.wait_until_idle()
+    stalled(model, "Half", " and half")
+    other.ask("Streaming")
+    other.wait_for_text(".text", "Half")
+    third.visit()
+    for _ in range(2):
+        third.click(".delete")
+    other.wait("document.querySelectorAll('.turn').length === 0")
+    shared.wait_until_idle()
+    wait_for(lambda: get(shared, f"/threads/{thread[1:]}").status_code == 404)
+
+
+def test_a_draft_stays_where_it_was_typed(chat: Chat, model: Upstream):
+    draft = "document.getElementById('text').value"
+    chat.click("#examples button", "15%")
+    chat.wait_until_idle()
+    assert chat.focused == "Your question"
+    chat.type("half a")
+    chat.click("#new")
+    assert chat.evaluate(draft) == ""
+    chat.type("another")
+    chat.click("#list a")
+    chat.wait(f"{draft} === 'half a'")
+    chat.click("#new")
+    assert chat.evaluate(draft) == "another"
+
+
+LONG = "é" * 31_999 + "🤙"
+
+
+def test_what_is_too_long_is_said_before_it_is_asked(chat: Chat, model: Upstream):
+    paste = "document.execCommand('insertText', false, %r)"
+    chat.evaluate(paste % (LONG + "xy"))
+    assert "up to 32,000 characters. This one has 32,002." in chat.text("#long")
+    chat.press("Enter")
+    assert chat.texts(".turn") == []
+    chat.evaluate("document.execCommand('delete'); document.execCommand('delete')")
+    assert chat.texts("#long") == []
+    chat.press("Enter")
+    chat.wait_until_idle()
+    assert heard(model)[-1].endswith(LONG)
+    chat.click(".asked button", "Edit")
+    chat.evaluate(paste % "z")
+    chat.press("Enter")
+    assert "This one has 32,001." in chat.text(".edit .long")
+
+
 # For everybody
 
 
@@ -446,7 +556,8 @@ def test_by_the_keyboard_alone(chat: Chat, model: Upstream):
 
 
 def test_who_listens_hears_each_block_once(chat: Chat, model: Upstream):
-    reply = stalled(model, "One.\n\nTwo", ".\n\nThree.")
+    rest = "\n\n- a\n- b?\n\n| x | y |\n|-|-|\n| 1 | 2 |\n\n```py\nx = 1\n```"
+    reply = stalled(model, "One.\n\nTwo", f".{rest}")
     chat.ask("Tell")
     told = "[...document.querySelectorAll('#told p')].map((p) => p.textContent)"
     chat.wait(f"{told}.length === 2")
@@ -454,10 +565,11 @@ def test_who_listens_hears_each_block_once(chat: Chat, model: Upstream):
     assert reply.gate
     reply.gate.release()
     chat.wait_until_idle()
-    chat.wait(f"{told}.length === 5")
+    chat.wait(f"{told}.length === 7")
     for _ in range(2):
         chat.click(".bar button", "Raw")
-    assert chat.evaluate(told)[2:] == ["Two.", "Three.", "End of the answer"]
+    said = ["Two.", "a. b?", "x, y. 1, 2.", "x = 1.", "End of the answer"]
+    assert chat.evaluate(told)[2:] == said
 
 
 def test_on_a_phone(chat: Chat, model: Upstream):
@@ -471,6 +583,8 @@ def test_on_a_phone(chat: Chat, model: Upstream):
     chat.wait_until_idle()
     assert chat.evaluate("document.documentElement.scrollWidth") == 360
     assert chat.evaluate("document.getElementById('turns').scrollWidth") <= 360
+    edit = "document.querySelector('.asked button').getBoundingClientRect()"
+    assert chat.evaluate(f"{edit}.width > {edit}.height")
     wait_for(lambda: not chat.texts("#new"))
     chat.click("#menu")
     wait_for(lambda: chat.texts("#new"))
@@ -479,6 +593,59 @@ def test_on_a_phone(chat: Chat, model: Upstream):
     chat.press("Escape")
     assert chat.focused == "Conversations"
     wait_for(lambda: not chat.texts("#new"))
+    chat.click("#menu")
+    chat.wait("!document.getElementById('aside').getAnimations().length")
+    chat.click("#list a")
+    wait_for(lambda: not chat.texts("#new"))
+    chat.size(320, 400, mobile=True)
+    chat.visit()
+    assert chat.evaluate("document.getElementById('log').scrollTop") == 0
+    chat.touch()
+    chat.size(1024, 768, mobile=True)
+    opacity = "getComputedStyle(document.querySelector('.delete')).opacity"
+    assert chat.evaluate(opacity) == "1", "there is no hovering on a tablet"
+
+
+def test_who_scrolls_away_stays_there(chat: Chat, model: Upstream):
+    lines = Gate(80)
+    model.script(Reply(tokens=spoken(*["A line of it.\n\n"] * 200), gate=lines))
+    chat.ask("At length")
+    log = "document.getElementById('log')"
+    away = f"{log}.scrollHeight - {log}.scrollTop - {log}.clientHeight"
+    chat.wait(f"{log}.scrollHeight > 2000 && {away} < 2")
+    for _ in range(5):
+        chat.scroll(-8)
+        lines.release(1)
+        chat.evaluate("new Promise(requestAnimationFrame)")
+    chat.wait(f"{away} > 40")
+    assert chat.texts("#latest") == ["↓ Latest"]
+    top = chat.evaluate(f"{log}.scrollTop")
+    lines.release()
+    chat.wait_until_idle()
+    assert chat.evaluate(f"{log}.scrollTop") == top
+    chat.click("#latest")
+    assert chat.evaluate(f"{away} < 2")
+    assert chat.texts("#latest") == []
+
+
+def test_an_input_methods_keys_are_its_own(chat: Chat, model: Upstream):
+    """The last Enter of a composition has a code of its own in Safari, and says nothing else."""
+    stalled(model, "Half", " and half")
+    chat.ask("שלום")
+    chat.wait_for_text(".text", "Half")
+    direction = "getComputedStyle(document.querySelector('.question')).direction"
+    assert chat.evaluate(direction) == "rtl"
+    chat.type("にほん")
+    press = (
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {%s, bubbles: true}))"
+    )
+    chat.evaluate(press % "key: 'Escape', isComposing: true")
+    assert chat.text("#send") == "Stop"
+    model.release()
+    chat.wait_until_idle()
+    for composing in ("isComposing: true", "keyCode: 229"):
+        chat.evaluate(press % f"key: 'Enter', {composing}")
+    assert len(chat.texts(".turn")) == 1
 
 
 RICH = """# T
@@ -604,17 +771,19 @@ def test_what_was_not_the_answer_is_taken_back(
 ):
     chat = somebody(serve(protocol="message"))
     first, second = Gate(2), Gate(1)
-    preamble: list[Token] = ["Let me ", "see.", CALL]
+    preamble: list[Token] = ["Let me ", "see.\n\nWell.", CALL]
     upstream.script(Reply(tokens=preamble, finish_reason="tool_calls", gate=first))
     upstream.script(Reply(tokens=["It is ", "42."], gate=second))
     chat.ask("6*7?")
-    wait_for(lambda: chat.answer == "Let me see.")
+    wait_for(lambda: chat.answer == "Let me see.\n\nWell.")
     first.release()
     wait_for(lambda: chat.answer == "It is")
     assert chat.texts(".step") == ["calculator 6*7 → 42"]
     second.release()
     chat.wait_until_idle()
     assert chat.answer == "It is 42."
+    told = "[...document.querySelectorAll('#told p')].map((p) => p.textContent)"
+    chat.wait(f"{told}.includes('It is 42.')")
 
 
 def test_certain_text_stays_and_may_be_taken_back_as_well(
@@ -648,7 +817,7 @@ def test_certain_text_stays_and_may_be_taken_back_as_well(
 
 
 def test_a_full_browser_keeps_what_it_can(chat: Chat, model: Upstream):
-    for text in ("oldest", "old"):
+    for text in ("first", "second", "third", "fourth"):
         chat.click("#new")
         chat.ask(text)
         chat.wait_until_idle()
@@ -658,14 +827,74 @@ def test_a_full_browser_keeps_what_it_can(chat: Chat, model: Upstream):
         " catch { n = Math.floor(n / 2) } } }"
     )
     chat.click("#new")
-    model.script(Reply(tokens=[final("Long. " * 500)]))
+    model.script(Reply(tokens=[final("Long. " * 5000)]))
     chat.ask("newest")
     chat.wait_until_idle()
     assert chat.answer.startswith("Long. Long.")
-    assert "will be lost with the page" in chat.evaluate(
-        "document.getElementById('told').innerText"
-    )
-    assert "oldest" not in chat.texts("#list a")
+    chat.wait_for_text("#notice", "will be lost with the page")
+    assert "deleted: “first”, “second”, “third”." in chat.text("#notice")
+    assert chat.texts("#list a") == ["newest", "fourth"], "one answer does not take all"
+    chat.evaluate("delete localStorage.filler")
     chat.ask("and another")
     chat.wait_until_idle()
     assert chat.answer == "Hello there."
+    assert chat.texts("#notice") == []
+
+
+def test_a_turn_is_kept_by_itself(chat: Chat, model: Upstream):
+    """A long conversation is not written again with each token."""
+    model.script(Reply(tokens=[final("Long ago.")]))
+    chat.ask("first")
+    chat.wait_until_idle()
+    chat.wait("JSON.stringify(localStorage).includes('Long ago.')")
+    chat.evaluate(
+        "{ const set = Storage.prototype.setItem; window.written = [];"
+        " Storage.prototype.setItem = function (name, text) {"
+        " written.push(text); set.call(this, name, text) } }"
+    )
+    chat.ask("second")
+    chat.wait_until_idle()
+    chat.wait("written.some((text) => text.includes('Hello there.'))")
+    assert not chat.evaluate("written.some((text) => text.includes('Long ago.'))")
+
+
+BROKEN = [
+    ("", '{"a": 1}'),
+    ("", "5"),
+    ("", '["x", null, {"id": 1}, {"id": "q"}]'),
+    ("/q", '{"turns": "x"}'),
+    ("/q", '{"turns": [null, {}, "t", "none"]}'),
+]
+TURNS = ["null", "5", '{"id": "t"}', '{"id": "t", "question": "q"}']
+TURNS.append(
+    '{"id": "t", "question": "q", "state": "failed", "error": null, "tools": [null, 5, {}],'
+    ' "sources": [null, {"number": 1}], "certain": 5, "cited": 1, "unknownCitations": 1}'
+)
+
+
+def test_what_others_left_in_the_storage(chat: Chat, model: Upstream):
+    turns = [("/q/t", turn) for turn in TURNS]
+    for name, value in BROKEN + turns:
+        chat.evaluate(
+            "localStorage.clear(); localStorage.setItem('lastword/q', '{\"turns\": [\"t\"]}');"
+            f"localStorage.setItem('lastword{name}', {value!r})"
+        )
+        chat.visit("/#q")
+        chat.ask("hi")
+        chat.wait_until_idle()
+        wait_for(lambda: chat.answer == "Hello there.")
+        assert chat.page.told("Runtime.exceptionThrown") == []
+
+
+def test_a_browser_that_keeps_nothing(shared: Lastword, model: Upstream, chat: Chat):
+    chat.before_all(
+        "for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name,"
+        " { get() { throw new DOMException('', 'SecurityError') } })"
+    )
+    chat.visit()
+    for text in ("one", "two"):
+        chat.ask(text)
+        chat.wait_until_idle()
+    assert chat.texts(".turn > .text") == ["Hello there."] * 2
+    assert chat.texts("#list a") == ["one"]
+    assert chat.text("#notice").startswith("This browser keeps nothing")

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blocks } from "../../web/blocks.js";
+import { forgetSoon } from "../../web/talk.js";
 import { answerOf, fail, history, newTurn, read, readWhole } from "../../web/turn.js";
 
 const told = (...events) => {
@@ -28,6 +29,18 @@ test("a turn follows its run", () => {
   read(turn, end);
   assert.deepEqual([turn.lost, turn.state, turn.cursor], [undefined, "done", "9"]);
   assert.equal(told({ ...end, finishReason: "cancelled" }).state, "stopped");
+});
+
+test("what a tool found is counted, and what the answer cites is known at its end", () => {
+  const source = (number) => ({ type: "source", number, title: "", location: "", passage: "" });
+  const finished = { ...tool, state: "finished", output: "o" };
+  const searched = [tool, source(1), source(2), finished];
+  const turn = told(source(0), ...searched, tool, finished, { ...end, cited: [2] });
+  assert.deepEqual(turn.tools.map(({ passages }) => passages), [2, undefined]);
+  assert.deepEqual(turn.cited, [2]);
+  const anew = told(...searched, { type: "retract", certain: true }, ...searched, end);
+  assert.deepEqual([anew.tools[0].passages, anew.tools.length, anew.cited], [2, 1, []]);
+  assert.equal(told({ ...end, finishReason: "cancelled" }).cited, undefined);
 });
 
 test("text is taken back, and a run that begins anew tells all again", () => {
@@ -60,11 +73,26 @@ test("a conversation goes with a question as far as there is room", () => {
     { role: "assistant", content: "d" },
   ]);
   assert.equal(history(Array.from({ length: 30 }, (_, n) => turn(`${n}`, "x"))).length, 40);
-  const long = [turn("old", "x"), turn("long", "x".repeat(59_990)), turn("new", "x")];
-  assert.deepEqual(
-    history(long).map(({ content }) => content.slice(0, 4)),
-    ["long", "xxxx", "new", "x"],
-  );
+  // As much of it as a request may hold: 256 KiB, however the question is written.
+  for (const [letter, asked] of [["x", ""], ["語", "問"], ["🤙", "\u0001"], ['"\n', "x"]]) {
+    const question = asked.repeat(32_000);
+    const long = [turn("old", "x"), turn("long", letter.repeat(120_000)), turn("new", "x")];
+    const told = history(long, question);
+    const [ours, answer] = told.map(({ content }) => content);
+    assert.deepEqual([ours, told.length, told.at(-1).content], ["long", 4, "x"]);
+    assert.ok(letter.repeat(120_000).endsWith(answer) && answer.isWellFormed());
+    const bytes = new Blob([JSON.stringify({ text: question, history: told })]).size;
+    assert.ok(bytes < 256 * 1024 - 2000 && bytes > 60_000, bytes);
+  }
+});
+
+test("a conversation is forgotten once its run has come to its end", async (t) => {
+  const { fetch } = globalThis;
+  t.after(() => (globalThis.fetch = fetch));
+  const answers = [409, 204, 204];
+  globalThis.fetch = async () => new Response(null, { status: answers.shift() });
+  await forgetSoon("t");
+  assert.deepEqual(answers, [204]);
 });
 
 /** Blocks, short: kind and what is in it. */
@@ -100,7 +128,11 @@ const READ = [
   ["x\n|a|b|\n|:-:|-:|\n|1|2|3|\n|\\||\n\ny", ["x", [["a", "b"], ["1", "2"], ["|"]], "y"]],
   ["a | b\n---|---|---", ["a | b\n---|---|---"]],
   ["\\[ x\n+ y \\]\nz\n$$a$$\n$$\nb", ["$x\n+ y", "z", "$a", "$b"]],
-  ["$$ - cheap\n$$$ - dear\n\n# a # b ##", ["$$ - cheap", "$$$ - dear", "#a # b"]],
+  ["$$ - cheap\n$$$ - dear\n\n# a # b ##", ["$$ - cheap\n$$$ - dear", "#a # b"]],
+  ["a\n$$\nb\n$$.\n\\[ c \\],\n\\[\nd\n\nf", ["a", "$b.", "$c,", "\\[\nd", "f"]],
+  ["$$a$$ is\n\\[1\\]\n$$\nb\n$$ c\n\n- d", ["$$a$$ is\n\\[1\\]", "$$\nb\n$$ c", ["-", ["d"]]]],
+  ["\\[ a\n- b\n\nc", ["\\[ a", ["-", ["b"]], "c"]],
+  ["-\ta\n    ```b\n    c\n      d\n    ```", [["-", ["a", ["`b", "c\n  d"]]]]],
   ["The value is\n1.5\n-x\n#1", ["The value is\n1.5\n-x\n#1"]],
   ["", []],
 ];

@@ -1,0 +1,26 @@
+// Which sources a text cites: as the server reads it (stream/citations.py), so that both agree. Pure.
+
+const ONE = "[0-9０-９]{1,3}";
+const CITATION = new RegExp(
+  `[[［【] ?(${ONE}(?: {0,2}[,，、;–-] {0,2}${ONE}){0,20}) ?(?:†[^[\\]【】\\n]{0,80})?[\\]］】](?!\\()`,
+  "y",
+);
+const NUMBERS = new RegExp(`(${ONE})(?: {0,2}[–-] {0,2}(${ONE}))?`, "g");
+const LONGEST_RANGE = 20;
+
+/** The numbers of a citation that begins at a place, and the place after it; or nothing. */
+export function citation(text, at) {
+  CITATION.lastIndex = at;
+  const found = CITATION.exec(text);
+  if (!found) return null;
+  const end = at + found[0].length;
+  const explains = text[end] === ":" && (at === 0 || text[at - 1] === "\n"); // a footnote
+  return explains ? null : [[...found[1].matchAll(NUMBERS)].flatMap(numbers), end];
+}
+
+function numbers([, first, last]) {
+  const [start, stop] = [first, last ?? first].map((digits) => Number(digits.normalize("NFKC")));
+  const isRange = start < stop && stop <= start + LONGEST_RANGE;
+  if (isRange) return Array.from({ length: stop - start + 1 }, (_, n) => start + n);
+  return [...new Set([start, stop])];
+}

@@ -1,0 +1,37 @@
+// What is to be said of a turn beside its answer.
+import { button } from "./dom.js";
+import { answerOf, isOpen } from "./turn.js";
+
+const WORDS = {
+  network: "The server cannot be reached. Is it running?",
+  silence: "The server has gone silent.",
+  not_found: "The server no longer has this answer: it was probably started again.",
+  unauthorized: "Without its key this server does not answer.",
+  interrupted: "The page was left before the server had the question.",
+};
+
+/** `does` are the page's: `again(turn)`, `now()`. */
+export function noted(turn, does) {
+  const { state, lost, whole, error, finishReason, unknownCitations } = turn;
+  const seconds = Math.floor((Date.now() - turn.asked) / 1000);
+  const waited = seconds > 0 && !turn.resumed ? ` ${seconds} s` : "";
+  const again = () => button("Try again", () => does.again(turn), { className: "again" });
+  if (lost) return ["Connection lost. It goes on by itself. ", button("Try now", does.now)];
+  if (isOpen(turn) && whole) return [`Waiting for the whole answer…${waited}`];
+  if (isOpen(turn)) return answerOf(turn) ? [] : [`Thinking…${waited}`];
+  if (state === "failed") return [`${WORDS[error.code] ?? error.message} `, again()];
+  if (state === "stopped") return ["Stopped. ", ...(answerOf(turn) ? [] : [again()])];
+  const said =
+    finishReason === "length" ? ["The model reached its limit: this is not all of it. "] : [];
+  if (unknownCitations) said.push(`It cites what is no source: ${unknownCitations.join(", ")}.`);
+  return said;
+}
+
+/** What makes the difference between streaming and waiting. */
+export function timed({ whole, first, took, state }) {
+  const said = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
+  if (took === undefined) return "";
+  if (whole) return `without streaming: nothing for ${said(took)}`;
+  const end = state === "done" ? "all" : "end";
+  return first === undefined ? "" : `first words after ${said(first)}, ${end} after ${said(took)}`;
+}
