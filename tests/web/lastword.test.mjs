@@ -133,7 +133,7 @@ test("a server is not waited for longer than a minute, nor for its words", async
     });
   }
   await scripted([busy("61", { stall: true })], async ({ url }) => {
-    await assert.rejects(gather(ask({ text: "hi", url, silence: 50 })), { status: 503 });
+    await assert.rejects(gather(ask({ text: "hi", url, silence: 500 })), { status: 503 });
   });
 });
 
