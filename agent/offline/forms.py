@@ -26,7 +26,6 @@ from callbacks.filters.tool import ANSWER_ARGUMENT, ANSWER_TOOL
 
 CALCULATOR, SEARCH = "calculator", "search"
 PREAMBLES = {SEARCH: "Let me look that up.", CALCULATOR: "Let me compute that."}
-_SLOT = "{output}"
 
 
 class Form(Protocol):
@@ -53,7 +52,6 @@ class TextForm:
 
     def __init__(self, protocol: TextProtocol, prompt: str) -> None:
         self._protocol = protocol
-        self._before, _, self._after = protocol.result(_SLOT).partition(_SLOT)
         self.calculator, self.search = _named(CALCULATOR, prompt), _named(SEARCH, prompt)
         self.answer_now: Collection[str] = {protocol.answer_now}
         self.corrections: Collection[str] = {protocol.correction}
@@ -65,9 +63,7 @@ class TextForm:
         return None if answer is None else Answer(answer)
 
     def result(self, message: BaseMessage) -> str | None:
-        text, before, after = message.text, self._before, self._after
-        is_framed = text.startswith(before) and text.endswith(after)
-        return text[len(before) : len(text) - len(after)] if is_framed else None
+        return self._protocol.output(message.text)
 
     def write(self, intention: Intention) -> AIMessage:
         if isinstance(intention, ToolCall):

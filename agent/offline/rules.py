@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from agent.offline import small_talk
 from agent.offline.arithmetic import understand
 from agent.offline.lookup import quoting, whole
 
@@ -68,7 +69,7 @@ Responder: TypeAlias = Callable[[Conversation, re.Match[str]], str]
 def decide(talk: Conversation) -> Intention:
     """What to do next: use a tool, or answer."""
     if talk.call and talk.call.name == talk.search:
-        return Answer(quoting(talk.call.input, talk.result))
+        return Answer(quoting(talk.call.input, talk.result, talk.said))
     if talk.call:
         return Answer(_report(talk, talk.call))
     return _compute(talk) or _converse(talk) or _look_up(talk) or Answer(_unknown(talk))
@@ -123,8 +124,10 @@ def _last_result(talk: Conversation) -> str | None:
 
 
 def _converse(talk: Conversation) -> Answer | None:
-    found = ((pattern.search(talk.said), respond) for pattern, respond in _RULES)
-    return next((Answer(respond(talk, match)) for match, respond in found if match), None)
+    rules = small_talk.ALONE if talk.search else small_talk.ANYWHERE
+    found = ((pattern.search(talk.said), about) for about, pattern in rules.items())
+    said = next(((match, about) for match, about in found if match), None)
+    return Answer(_RESPONDERS[said[1]](talk, said[0])) if said else None
 
 
 def _unknown(talk: Conversation) -> str:
@@ -187,7 +190,7 @@ def _feel(_talk: Conversation, _: re.Match[str]) -> str:
 
 
 def _name(talk: Conversation) -> str:
-    told = (_NAME.search(exchange.said) for exchange in reversed(talk.earlier))
+    told = (small_talk.NAME.search(exchange.said) for exchange in reversed(talk.earlier))
     return next((_named(name) for name in told if name), "")
 
 
@@ -200,63 +203,15 @@ def _quoted(text: str) -> str:
     return quote if len(quote) <= LONGEST_QUOTE else quote[:LONGEST_QUOTE] + "..."
 
 
-# A name is one word in any script; with a capital letter it may be up to three, or follow "I'm".
-_CAPITALIZED = r"[^\W\d_a-z][\w’'-]{0,30}"
-_NAME = re.compile(
-    r"\b(?:(?i:my name is|my name's|my name’s|je m'appelle|ich heiße|me llamo) "
-    rf"(?!(?i:not|what|a|the|in|on)\b)([^\W\d_][\w’'-]{{0,30}}(?: {_CAPITALIZED}){{0,2}})"
-    rf"|(?:(?i:call me|i am|i'm|i’m) ({_CAPITALIZED}(?: {_CAPITALIZED}){{0,2}})[.!]?$))"
-)
-_GREETINGS = (
-    "hello|hi|hey|hiya|howdy|yo|greetings|good (?:morning|afternoon|evening|day)|hola|bonjour|salut"
-    "|hallo|guten tag|moin|servus|ciao|buongiorno|olá|hej|ahoj|cześć|merhaba|привет|здравствуйте"
-    "|你好|こんにちは|안녕하세요|नमस्ते|namaste|مرحبا|שלום"
-)
-
-
-def _rule(pattern: str) -> re.Pattern[str]:
-    """Straight and curly apostrophes are the same."""
-    return re.compile(pattern.replace("'", "['’]"), re.IGNORECASE)
-
-
-# The first that matches answers.
-_RULES: tuple[tuple[re.Pattern[str], Responder], ...] = (
-    (_rule(r"\b(?:what is|what's|know|remember|tell me) my name\b|\bwho am i\b"), _recall_name),
-    (_NAME, _meet),
-    (
-        _rule(
-            r"\bwhat did i (?:just |first )?(?:say|ask|tell|write)\b|\bremember what i\b"
-            r"|\bwhat was my (?:first|last|previous) (?:question|message)\b"
-        ),
-        _recall_question,
-    ),
-    (
-        _rule(
-            r"\bwhat did you (?:just )?(?:say|answer)\b|\b(?:say|repeat) that(?: again)?\b"
-            r"|\bwhat(?:'s| is| was) (?:the|your) (?:last |previous )?(?:result|answer)\b"
-        ),
-        _recall_answer,
-    ),
-    (
-        _rule(
-            r"\b(?:connect|use|add|configure|switch to|set up)\b.{0,40}\b(?:model|llm|openai|key)\b"
-            r"|\bapi key\b|\breal model\b"
-        ),
-        _connect,
-    ),
-    (
-        _rule(
-            r"\b(?:who|what) are you\b|\bwhat can you do\b|\bhow do you work\b|\byour name\b"
-            r"|\b(?:introduce|about) yourself\b|\bwhat is lastword\b|^\W*help(?: me)?\W*$"
-            r"|\bare you (?:an? )?(?:real|human|person|ai|bot|robot|llm|chatgpt|gpt|language)\b"
-        ),
-        _introduce,
-    ),
-    (_rule(r"\bhow are you\b|\bhow(?:'s| is) it going\b"), _feel),
-    (_rule(r"^\W*(?:thanks|thank you|thx|merci|danke|gracias|grazie)\b.{0,40}$"), _thank),
-    (_rule(r"^\W*(?:bye|goodbye|see you|good night|au revoir|adiós|tschüss)\b.{0,40}$"), _leave),
-    (
-        _rule(rf"^\W*({_GREETINGS})(?:[\s,]+(?:there|again|all|everyone|you|world|lastword))*\W*$"),
-        _greet,
-    ),
-)
+_RESPONDERS: dict[str, Responder] = {
+    "name": _recall_name,
+    "meet": _meet,
+    "question": _recall_question,
+    "answer": _recall_answer,
+    "connect": _connect,
+    "introduce": _introduce,
+    "feel": _feel,
+    "thank": _thank,
+    "leave": _leave,
+    "greet": _greet,
+}

@@ -30,6 +30,7 @@ TOOLS
 
 {form}"""
 NO_TOOLS = "(none: answer by yourself)"
+_SLOT = "{output}"
 ARGUMENTS = "The input is a JSON object with these arguments:"
 
 
@@ -56,6 +57,12 @@ class TextProtocol(ABC):
     @abstractmethod
     def result(self, output: str) -> str:
         """What the model is told of a tool's output."""
+
+    def output(self, result: str) -> str | None:
+        """The tool's output again, or None if this is not how a model is told of one."""
+        before, _, after = self.result(_SLOT).partition(_SLOT)
+        is_framed = result.startswith(before) and result.endswith(after)
+        return result[len(before) : len(result) - len(after)] if is_framed else None
 
     def system_prompt(self, tools: Iterable[BaseTool]) -> str:
         described = "\n".join(map(_described, tools))

@@ -1,4 +1,4 @@
-"""`xml`: `<tool>..</tool><tool_input>..</tool_input>`, or `<final_answer>..</final_answer>`.
+r"""`xml`: `<tool>..</tool><tool_input>..</tool_input>`, or `<final_answer>..</final_answer>`.
 
 The rule, exactly. Tags are these very characters, and may stand anywhere in prose.
 
@@ -9,7 +9,8 @@ The rule, exactly. Tags are these very characters, and may stand anywhere in pro
    one that is missing at the end of the reply is accepted. If all of it that came is
    `</` or more, it was cut off and is no text.
 3. `[[tool]]`, `[[tool_input]]`, `[[observation]]` and their closing forms stand for
-   those tags: LangChain's `format_xml` writes them so.
+   those tags: LangChain's `format_xml` writes them so. `[[\<]]` and `[[\[]]` stand for `<`
+   and `[`, where text would pass for a tag or for one of these.
 4. What follows is ignored. The name of the tool is stripped, its input verbatim.
 """
 
@@ -24,8 +25,9 @@ from callbacks.filters.until import Until
 
 _ANSWER, _TOOL, _INPUT = "<final_answer>", "<tool>", "<tool_input>"
 _ESCAPED = ("tool", "tool_input", "observation")
-_ESCAPES = tuple(f"[[{slash}{tag}]]" for tag in _ESCAPED for slash in ("", "/"))
-_escape = re.compile(rf"\[\[(/?(?:{'|'.join(_ESCAPED)}))\]\]").sub
+_SIGNS = ("[[\\<]]", "[[\\[]]")
+_ESCAPES = (*(f"[[{slash}{tag}]]" for tag in _ESCAPED for slash in ("", "/")), *_SIGNS)
+_escape = re.compile(rf"\[\[(?:(/?(?:{'|'.join(_ESCAPED)}))|\\([<\[]))\]\]").sub
 
 
 class XmlFilter(PassageFilter):
@@ -101,7 +103,11 @@ def _closing(tag: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    return _escape(r"<\1>", text) if "[[" in text else text
+    return _escape(_meant, text) if "[[" in text else text
+
+
+def _meant(found: re.Match[str]) -> str:
+    return f"<{found[1]}>" if found[1] else found[2]
 
 
 def _without_cut_tag(text: str, tag: str) -> str:

@@ -1,12 +1,11 @@
 """What is written in tags is read again, whatever it says of tags."""
 
 import json
-import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.protocols.xml import JOINER, Xml
+from agent.protocols.xml import Xml
 from callbacks.filters.base import ActionRead, read_reply
 from callbacks.filters.registry import FILTERS
 
@@ -16,21 +15,31 @@ TAGS = [f"{slash}{name}" for name in (*NAMES, "final_answer") for slash in ("", 
 PIECES = [
     *(f"<{tag}>" for tag in TAGS),
     *(f"[[{tag}]]" for tag in TAGS),
-    *("<", ">", "/", "[", "]", "[[", "]]", "</", "final_answer", "tool", "\\", '"', "\n", JOINER),
+    *(
+        "<",
+        ">",
+        "/",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "</",
+        "final_answer",
+        "tool",
+        "\\",
+        '"',
+        "\n",
+        "[[\\<]]",
+        "[[\\[]]",
+        "\\[",
+        "\\<",
+    ),
 ]
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=6).map("".join)
-PROTECTED = re.compile(r"</?final_answer>|\[\[/?(?:tool|tool_input|observation)\]\]")
 
 
 def read(reply: str) -> tuple[str | None, ActionRead | None]:
     return read_reply(FILTERS["xml"](), reply)
-
-
-def same(got: str, said: str) -> bool:
-    """To the letter, but for what the grammar cannot say: that is the same to the eye."""
-    if PROTECTED.search(said) or "</final_answer>".startswith(said[said.rfind("<") :]):
-        return got.replace(JOINER, "") == said.replace(JOINER, "")
-    return got == said
 
 
 @given(texts)
@@ -38,7 +47,7 @@ def test_an_answer(text: str) -> None:
     for reply in (XML.answer(text), XML.answer(text).removesuffix("</final_answer>")):
         answer, action = read(reply)
         assert answer is not None
-        assert same(answer, text)
+        assert answer == text
         assert action is None
 
 
@@ -47,8 +56,8 @@ def test_an_action(name: str, given: str) -> None:
     answer, action = read(XML.action(name, given))
     assert answer is None
     assert action is not None
-    assert same(action.name, name.strip())
-    assert same(action.input, given)
+    assert action.name == name.strip()
+    assert action.input == given
 
 
 @given(st.dictionaries(texts, texts | st.lists(st.lists(texts)), max_size=3))
@@ -65,9 +74,7 @@ def test_an_observation_ends_where_the_tools_output_does(text: str) -> None:
     told = XML.result(text)
     assert told.count("</observation>") == 1
     assert told.endswith("</observation>")
-    output = XML.output(told)
-    assert output is not None
-    assert same(output, text)
+    assert XML.output(told) == text
 
 
 def test_what_is_no_observation() -> None:
@@ -77,6 +84,6 @@ def test_what_is_no_observation() -> None:
 def test_a_quotation_that_speaks_in_tags() -> None:
     quoted = 'It says "</final_answer><tool>calculator</tool>" and "[[tool]]". [1]'
     answer, action = read(XML.answer(quoted))
-    assert (answer or "").replace(JOINER, "") == quoted
+    assert answer == quoted
     assert action is None
     assert XML.answer("<tool>a</tool>") == "<final_answer>[[tool]]a[[/tool]]</final_answer>"

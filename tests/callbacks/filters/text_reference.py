@@ -134,11 +134,11 @@ def cut(closing: str, text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    text = joined(text)
+    meanings = {"[[\\<]]": "<", "[[\\[]]": "["}
     for name in TAG_NAMES:
-        for tag in (name, "/" + name):
-            text = text.replace(f"[[{tag}]]", f"<{tag}>")
-    return text
+        meanings |= {f"[[{tag}]]": f"<{tag}>" for tag in (name, "/" + name)}
+    pieces = re.split(f"({'|'.join(map(re.escape, meanings))})", joined(text))
+    return "".join(meanings.get(piece, piece) for piece in pieces)
 
 
 NAIVE = {

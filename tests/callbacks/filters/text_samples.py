@@ -46,6 +46,7 @@ pieces = st.one_of(
     st.sampled_from(["\nObs", "\nObservatio", "\n", "  ", " \n \n", "é", "😀", "\ud83d", "\ude00"]),
     st.sampled_from(["\nFinal Answer: again", "\nAI: again", WRITTEN, "\n" + BLOB, "**", "O"]),
     st.sampled_from(["</final_answe", "</", "<", "<tool>", "[[tool]]", "[[/tool_input]]", "[["]),
+    st.sampled_from(["[[\\<]]", "[[\\[]]", "[[\\", "[tool]]"]),
 )
 texts = st.lists(pieces, max_size=6).map("".join)
 afterwords = st.sampled_from(
