@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.replies import Stall
 from tests.serving import wait_for
+from tests.upstream import Upstream
 from tests.wire.browser import Page
-from tests.wire.helpers import TIMEOUT
+from tests.wire.helpers import TIMEOUT, spoken
 
 KEYS = {
     "Enter": {"code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"},
@@ -148,3 +150,13 @@ class Chat:
         self.evaluate("document.getElementById('text').focus()")
         self.type(text)
         self.press("Enter")
+
+
+def stalled(model: Upstream, *pieces: str, after: int = 1) -> Stall:
+    return model.script(Stall(tokens=spoken(*pieces), after=after + 1))
+
+
+def heard(model: Upstream) -> list[str]:
+    """The conversation that the model was told last."""
+    messages = model.requests[-1].body["messages"]
+    return [message["content"] for message in messages if message["role"] != "system"]

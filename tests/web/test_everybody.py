@@ -1,0 +1,218 @@
+"""The page for those who use it otherwise: by keyboard, by ear, on a phone."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.replies import Gate, Reply, Status, blob
+from tests.serving import Lastword, wait_for
+from tests.upstream import Upstream
+from tests.web.page import SHIFT, Chat, stalled
+from tests.web.screenshots import SOURCES
+from tests.wire.helpers import spoken
+
+
+def test_the_offline_model_says_what_it_is(
+    serve: Callable[..., Lastword], chat: Chat, somebody: Callable[..., Chat]
+):
+    assert chat.texts("#sign") == []
+    offline = somebody(serve(model="offline"))
+    assert offline.texts("#sign") == ["Offline model"]
+    offline.click("#sign")
+    assert "OPENAI_BASE_URL=" in offline.text("#offline")
+    offline.press("Escape")
+    examples = offline.texts("#examples button")
+    for n, example in enumerate(examples):
+        offline.click("#examples button", example) if n == 0 else offline.ask(example)
+        offline.wait_until_idle()
+    answers = offline.texts(".turn > .text")
+    assert len(answers) == len(examples) == 3
+    assert "8.426149773176359" in answers[0]
+    assert all(answers)
+
+
+def test_by_the_keyboard_alone(chat: Chat, model: Upstream):
+    assert chat.focused == "Your question"
+    chat.type("two")
+    chat.press("Enter", SHIFT)
+    chat.type("lines")
+    model.script(Reply(tokens=[blob("calculator", "6*7")]))
+    stalled(model, "Half", "!")
+    chat.press("Enter")
+    chat.wait_for_text(".text", "Half")
+    assert chat.evaluate("document.querySelector('.question').textContent") == "two\nlines"
+    chat.click(".asked button", "Edit")
+    chat.press("Escape")
+    assert (chat.focused, chat.text("#send")) == ("Edit", "Stop"), "only what it was meant for"
+    chat.press("Escape")
+    chat.wait_until_idle()
+    chat.evaluate("document.querySelector('.skip').focus()")
+    chat.press("Enter")
+    assert (chat.focused, len(chat.texts(".turn"))) == ("Your question", 1)
+    chat.evaluate("document.querySelector('.skip').focus()")
+    seen = [chat.focused]
+    while "Ask" not in seen:
+        chat.press("Tab")
+        seen.append(chat.focused)
+        visible = "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        assert chat.evaluate(visible), seen
+        if "calculator" in seen[-1]:
+            chat.press("Enter")
+            assert chat.texts(".step[open] dd") == ["6*7", "42"]
+    order = [
+        "Skip to the question",
+        "New conversation",
+        "two\nlines",
+        "Edit",
+        "calculator 6*7 → 42",
+    ]
+    order += ["Copy", "Raw", "Answer again", "Your question", "Ask"]
+    assert [name for name in seen if name in order] == order
+    chat.press("Enter")
+    assert chat.texts(".turn") == chat.texts(".turn")[:1], "nothing was asked"
+
+
+def test_who_listens_hears_each_block_once(chat: Chat, model: Upstream):
+    rest = "\n\n- a\n- b?\n\n| x | y |\n|-|-|\n| 1 | 2 |\n\n```py\nx = 1\n```"
+    reply = stalled(model, "One.\n\nTwo", f".{rest}")
+    chat.ask("Tell")
+    told = "[...document.querySelectorAll('#told p')].map((p) => p.textContent)"
+    chat.wait(f"{told}.length === 2")
+    assert chat.evaluate(told) == ["Answering", "One."]
+    assert reply.gate
+    reply.gate.release()
+    chat.wait_until_idle()
+    chat.wait(f"{told}.length === 7")
+    for _ in range(2):
+        chat.click(".bar button", "Raw")
+    said = ["Two.", "a. b?", "x, y. 1, 2.", "x = 1.", "End of the answer"]
+    assert chat.evaluate(told)[2:] == said
+
+
+def test_on_a_phone(chat: Chat, model: Upstream):
+    chat.size(360, 640, mobile=True)
+    model.script(
+        Reply(
+            tokens=spoken(f"{'long' * 100}\n\n```\n{'x' * 300}\n```\n\n|{'a|' * 30}\n|{'-|' * 30}")
+        )
+    )
+    chat.ask("wide " * 30)
+    chat.wait_until_idle()
+    assert chat.evaluate("document.documentElement.scrollWidth") == 360
+    assert chat.evaluate("document.getElementById('turns').scrollWidth") <= 360
+    edit = "document.querySelector('.asked button').getBoundingClientRect()"
+    assert chat.evaluate(f"{edit}.width > {edit}.height")
+    wait_for(lambda: not chat.texts("#new"))
+    chat.click("#menu")
+    wait_for(lambda: chat.texts("#new"))
+    assert chat.evaluate("document.getElementById('aside').scrollWidth") <= 320
+    assert chat.focused == "New conversation"
+    chat.press("Escape")
+    assert chat.focused == "Conversations"
+    wait_for(lambda: not chat.texts("#new"))
+    chat.click("#menu")
+    chat.wait("!document.getElementById('aside').getAnimations().length")
+    chat.click("#list a")
+    wait_for(lambda: not chat.texts("#new"))
+    chat.size(320, 400, mobile=True)
+    chat.visit()
+    assert chat.evaluate("document.getElementById('log').scrollTop") == 0
+    chat.touch()
+    chat.size(1024, 768, mobile=True)
+    opacity = "getComputedStyle(document.querySelector('.delete')).opacity"
+    assert chat.evaluate(opacity) == "1", "there is no hovering on a tablet"
+
+
+def test_who_scrolls_away_stays_there(chat: Chat, model: Upstream):
+    lines = Gate(80)
+    model.script(Reply(tokens=spoken(*["A line of it.\n\n"] * 200), gate=lines))
+    chat.ask("At length")
+    log = "document.getElementById('log')"
+    away = f"{log}.scrollHeight - {log}.scrollTop - {log}.clientHeight"
+    chat.wait(f"{log}.scrollHeight > 2000 && {away} < 2")
+    for _ in range(5):
+        chat.scroll(-8)
+        lines.release(1)
+        chat.evaluate("new Promise(requestAnimationFrame)")
+    chat.wait(f"{away} > 40")
+    assert chat.texts("#latest") == ["↓ Latest"]
+    top = chat.evaluate(f"{log}.scrollTop")
+    lines.release()
+    chat.wait_until_idle()
+    assert chat.evaluate(f"{log}.scrollTop") == top
+    chat.click("#latest")
+    assert chat.evaluate(f"{away} < 2")
+    assert chat.texts("#latest") == []
+
+
+def test_an_input_methods_keys_are_its_own(chat: Chat, model: Upstream):
+    """The last Enter of a composition has a code of its own in Safari, and says nothing else."""
+    stalled(model, "Half", " and half")
+    chat.ask("שלום")
+    chat.wait_for_text(".text", "Half")
+    direction = "getComputedStyle(document.querySelector('.question')).direction"
+    assert chat.evaluate(direction) == "rtl"
+    chat.type("にほん")
+    press = (
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {%s, bubbles: true}))"
+    )
+    chat.evaluate(press % "key: 'Escape', isComposing: true")
+    assert chat.text("#send") == "Stop"
+    model.release()
+    chat.wait_until_idle()
+    for composing in ("isComposing: true", "keyCode: 229"):
+        chat.evaluate(press % f"key: 'Enter', {composing}")
+    assert len(chat.texts(".turn")) == 1
+
+
+RICH = """# T
+
+**a** `b` [c](https://d.e) [1]
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+- x
+  1. y
+
+> q
+
+```py
+z
+```
+
+\\[x^2\\]"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(scheme: str, axe: str, chat: Chat, model: Upstream):
+    def check(state: str) -> None:
+        chat.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
+        found = chat.evaluate("axe.run().then(({violations}) => violations)")
+        assert [[v["id"], [n["html"] for n in v["nodes"]]] for v in found] == [], state
+
+    chat.scheme(scheme)
+    chat.evaluate(axe)
+    check("empty")
+    model.script(Reply(tokens=[blob("calculator", "6*7")]))
+    model.script(Reply(tokens=spoken(RICH)))
+    chat.ask("Everything")
+    chat.wait_until_idle()
+    chat.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    check("rich")
+    chat.click(".bar button", "Raw")
+    model.script(Status(400))
+    chat.ask("Fail")
+    chat.wait_until_idle()
+    chat.click(".asked button", "Edit")
+    check("raw, failed, edited")
+    chat.evaluate(SOURCES)
+    check("sources, connection lost")
+    for dialog in ("offline", "key"):
+        chat.evaluate(f"document.getElementById('{dialog}').showModal()")
+        check(dialog)
+        chat.evaluate(f"document.getElementById('{dialog}').close()")
+    chat.size(360, 640, mobile=True)
+    chat.click("#menu")
+    check("menu")
