@@ -116,11 +116,13 @@ def build_app(settings: Settings, made: Made | None = None, workers: int = 1) ->
         opening: AbstractAsyncContextManager[Runner] = open_runner(settings, made, queued=queued)
         if settings.grpc_port is not None:
             opening = with_grpc(settings, access, opening, app, shared=workers > 1)
-        async with opening as opened:
-            with on_signal(opened.shut_down, opened.end_all):
-                yield opened
-                opened.shut_down()
-                await opened.drained()  # also those that nobody follows
+        hurry = made.knowledge.hurry
+        with on_signal(hurry, hurry):
+            async with opening as opened:
+                with on_signal(opened.shut_down, opened.end_all):
+                    yield opened
+                    opened.shut_down()
+                    await opened.drained()  # also those that nobody follows
 
     let_streams_be_cut()
     append_only = MODES[settings.answer_mode]

@@ -88,7 +88,7 @@ async function abandoned(id, turn) {
 
 // What is asked
 
-function ask(question, from = current.turns.length, before) {
+function ask(question, from = current.turns.length, before = said(question)) {
   fresh();
   composer.forgetDraft(current.id);
   if (!current.id) {
@@ -110,6 +110,12 @@ function ask(question, from = current.turns.length, before) {
   toEnd();
   say("Answering");
   pursue(current.id, turn, { threadId: current.id, history: before });
+}
+
+/** What was said, where the server may remember something else: more than came until a stop. */
+function said(question) {
+  const stopped = current.turns.some(({ state }) => state === "stopped");
+  return stopped ? history(current.turns, question) : undefined;
 }
 
 /** The question, or another one in its place, with the conversation as it was before it. */

@@ -18,12 +18,21 @@ export function button(text, onclick, props = {}) {
 /** Whether a key press belongs to an input method, and so means nothing to us. */
 export const composing = (event) => event.isComposing || event.keyCode === 229; // Safari's last one
 
-/** Puts a text where everybody can paste it from. */
+/** Puts a text where everybody can paste it from. Returns whether it is there. */
 export async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = el("textarea", { value: text, className: "unseen" }); // a page without https
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyOtherwise(text); // a page without https, or somebody forbade it
+  }
+}
+
+function copyOtherwise(text) {
+  const area = el("textarea", { value: text, className: "unseen" });
   document.body.append(area);
   area.select();
-  document.execCommand("copy");
+  const copied = document.execCommand("copy");
   area.remove();
+  return copied;
 }

@@ -2,7 +2,7 @@
 
 /** For all tabs, and for this one. */
 export const local = storage("localStorage");
-export const session = storage("sessionStorage");
+export const session = forgiving(storage("sessionStorage"));
 
 function storage(name) {
   try {
@@ -18,6 +18,21 @@ function storage(name) {
   } catch {
     return memory(); // somebody forbade it
   }
+}
+
+/** What there is no room for is kept by the page. */
+function forgiving(real) {
+  const held = memory();
+  const set = (key, text) => {
+    try {
+      real.set(key, text);
+      held.remove(key);
+    } catch {
+      held.set(key, text);
+    }
+  };
+  const remove = (key) => [held, real].forEach((each) => each.remove(key));
+  return { set, remove, get: (key) => held.get(key) ?? real.get(key) };
 }
 
 function memory() {

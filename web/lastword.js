@@ -324,7 +324,8 @@ async function refusal(response, silence) {
   const retryAfter = seconds(response.headers.get("Retry-After"));
   const runId = response.headers.get("X-Run-Id") ?? undefined;
   const about = { code, status, retryable, retryAfter, runId, field: errors?.[0]?.field };
-  return new LastwordError(detail ?? `The server answered with status ${status}.`, about);
+  const said = typeof detail === "string" ? detail : detail?.[0]?.msg; // as FastAPI tells it
+  return new LastwordError(said ?? `The server answered with status ${status}.`, about);
 }
 
 /** Until then; servers say it as a number or as a date. */

@@ -23,13 +23,21 @@ export class Flow {
 
   /** `open`: more of the text may come. */
   show(text, open) {
+    this.#show(open ? begun(text) : text, open);
+  }
+
+  /** How many blocks are no longer changed by what comes. */
+  get settled() {
+    return this.element.children.length - this.#loose.length;
+  }
+
+  #show(text, open) {
     if (text === this.#shown && open === this.#open) return; // also what somebody selects stays
     if (!text.startsWith(this.#shown)) this.clear(); // some was taken back
     const rest = text.slice(this.#settled);
     const found = blocks(rest);
-    const settled = this.element.children.length - this.#loose.length;
     const options = { open, cite: this.#cite, was: this.#open };
-    grow(this.element, settled, this.#loose, found, options);
+    grow(this.element, this.settled, this.#loose, found, options);
     // What the last line begins is known only at its end.
     const sure = blocks(rest.slice(0, rest.lastIndexOf("\n") + 1)).at(-1)?.at ?? 0;
     this.#loose = found.filter((block) => block.at >= sure);
@@ -46,6 +54,12 @@ export class Flow {
     this.#loose = [];
     this.element.replaceChildren();
   }
+}
+
+/** The text without a last line that may be a rule, an item or emphasis: the next token tells. */
+function begun(text) {
+  const at = text.lastIndexOf("\n") + 1;
+  return /^\s*(?:[-*_][-*_ ]*)?$/.test(text.slice(at)) ? text.slice(0, at) : text;
 }
 
 /**

@@ -7,7 +7,7 @@ const WORDS = {
   silence: "The server has gone silent.",
   not_found: "The server no longer has this answer: it was probably started again.",
   unauthorized: "Without its key this server does not answer.",
-  interrupted: "The page was left before the server had the question.",
+  interrupted: "The page was left before it had the answer.",
 };
 
 /** `does` are the page's: `again(turn)`, `now()`. */

@@ -260,7 +260,8 @@ async function* payloads(body, signal) {
     lines[0] = rest + lines[0];
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      if (line.startsWith("data:")) yield line.slice(5).trim();
+      const data = line.startsWith("data:") && line.slice(5).trim();
+      if (data) yield data; // with nothing in it, it is a sign of life
     }
   }
 }

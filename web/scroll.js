@@ -13,9 +13,11 @@ export function toEnd() {
   seen(true);
 }
 
+/** Where there is nothing yet that grows. */
 export function toTop() {
   log.scrollTop = 0;
   seen(true);
+  stuck = false;
 }
 
 /** There is more of it. */
@@ -35,3 +37,4 @@ log.addEventListener("scroll", () => {
   seen(!up && (stuck || left < STUCK));
 });
 latest.addEventListener("click", toEnd);
+new ResizeObserver(grown).observe(log); // a keyboard comes, a question gets longer

@@ -17,18 +17,24 @@ export class Sources {
   show({ sources, cited }) {
     const known = sources.map(({ number, passage }) => `${number} ${passage}`).join("\n");
     const others = known !== this.#known;
-    if (others) this.#items = new Map(sources.map((each) => [each.number, [each, item(each)]]));
+    if (others) this.#items = new Map(sources.map((each) => [each.number, this.#made(each)]));
     if (others || `${cited}` !== this.#shown) this.#place(cited ?? [...this.#items.keys()]);
     [this.#known, this.#shown] = [known, `${cited}`];
     return others;
+  }
+
+  /** What is open, or has the focus, stays. */
+  #made(source) {
+    const [known, made] = this.#items.get(source.number) ?? [];
+    return known?.passage === source.passage ? [source, made] : [source, item(source)];
   }
 
   #place(numbers) {
     const first = numbers.filter((number) => this.#items.has(number));
     const rest = [...this.#items.keys()].filter((number) => !first.includes(number));
     const elements = (some) => some.map((number) => this.#items.get(number)[1]);
-    this.#cited.replaceChildren(...elements(first));
-    this.#others.replaceChildren(...elements(rest));
+    place(this.#cited, elements(first));
+    place(this.#others, elements(rest));
     const name = first.length ? "Also found" : "Found, but not cited";
     this.#found.textContent = `${name} (${rest.length})`;
     this.#heading.hidden = this.#cited.hidden = !first.length;
@@ -48,6 +54,14 @@ export class Sources {
     const label = `Source ${number}: ${title}`;
     return button(String(number), show, { className: "cite", "aria-label": label });
   }
+}
+
+/** Those that are in their places already are not touched. */
+function place(list, elements) {
+  elements.forEach((each, n) => {
+    if (list.children[n] !== each) list.insertBefore(each, list.children[n] ?? null);
+  });
+  while (list.children.length > elements.length) list.lastChild.remove();
 }
 
 function item({ number, title, location, passage }) {

@@ -9,7 +9,7 @@ export class Steps {
     this.#made.length = Math.min(this.#made.length, tools.length); // the run may begin anew
     for (const [n, tool] of tools.entries()) {
       const [made, shown] = this.#made[n] ?? [el("details", { className: "step" })];
-      const now = `${tool.id} ${tool.state}`;
+      const now = `${tool.id} ${tool.state} ${tool.input}`;
       if (shown !== now) made.replaceChildren(...step(tool));
       this.#made[n] = [made, now];
     }

@@ -7,6 +7,7 @@ import { close, fail, isOpen, read, readWhole } from "./turn.js";
 const PATIENCE = 60;
 const LONGEST_WAIT = 60_000;
 const following = new Map();
+const unwanted = new Set(); // turns that were stopped before their runs were known
 
 /**
  * Ask the turn's question, or go on with its run, up to its end. `question` is what else is asked;
@@ -19,9 +20,10 @@ export async function follow(turn, { question, changed, key }) {
   try {
     await attempt(turn, { question, changed, key, signal }, key());
   } catch (error) {
-    if (!signal.aborted) fail(turn, error);
+    if (!signal.aborted && isOpen(turn)) fail(turn, error);
   } finally {
     following.delete(turn.id);
+    unwanted.delete(turn.id);
   }
   changed();
 }
@@ -44,19 +46,39 @@ async function run(turn, { question, changed, key, signal }) {
     ? resume(turn.runId, turn.cursor, common)
     : ask({ ...asked, onDisconnect: PATIENCE });
   for await (const event of events) {
+    if (unwanted.has(turn.id)) {
+      if (event.type !== "start") continue;
+      turn.runId = event.runId;
+      break;
+    }
     read(turn, event);
     changed();
   }
+  if (unwanted.delete(turn.id)) return cancel(turn.runId, { key });
   if (isOpen(turn)) close(turn, "done"); // it was over, and everything had been read
 }
 
 /**
  * Stop the run; what came of it stays. It is left first: a browser has few connections, and the
- * one that is needed here may be taken, or lost.
+ * one that is needed here may be taken, or lost. What has been asked for, but has no name yet, is
+ * stopped as soon as it has one.
  */
 export async function stop(turn, key) {
+  if (turn.state === "asking" && !turn.whole && following.has(turn.id)) {
+    unwanted.add(turn.id);
+    return close(turn, "stopped");
+  }
   drop(turn);
-  if (turn.runId && !turn.whole) await cancel(turn.runId, { key });
+  if (turn.runId && !turn.whole) await cancelled(turn.runId, key);
+}
+
+/** Now, or when there is a network again. */
+async function cancelled(runId, key) {
+  const again = () => cancel(runId, { key }).catch(() => {});
+  await cancel(runId, { key }).catch((error) => {
+    if (error.status === 0) addEventListener("online", again, { once: true });
+    throw error;
+  });
 }
 
 /** It was stopped. */

@@ -60,7 +60,8 @@ export class View {
     const open = isOpen(turn);
     this.element.setAttribute("aria-busy", String(open));
     this.#steps.show(turn.tools);
-    if (this.#sources.show(turn)) this.#flow.clear(); // its numbers mean something now
+    const others = this.#sources.show(turn);
+    if (others && /[[［【]/.test(text)) this.#flow.clear(); // its numbers mean something now
     this.thoughts.hidden = !turn.thoughts;
     this.thoughts.lastChild.textContent = turn.thoughts;
     this.#flow.show(text, open);
@@ -87,7 +88,7 @@ export class View {
       if (changed >= 0) this.#told.length = changed;
     }
     this.#heard = text;
-    const whole = open ? blocks.length - 1 : blocks.length;
+    const whole = open ? this.#flow.settled : blocks.length;
     for (let n = this.#told.length; n < whole; n++) {
       this.#told.push(spoken(blocks[n]));
       this.#does.say(this.#told[n].trim());
@@ -105,9 +106,9 @@ export class View {
   }
 
   async #copy({ target }) {
-    await copy(answerOf(this.#turn));
-    target.textContent = "Copied";
-    this.#does.say("Copied");
+    const said = (await copy(answerOf(this.#turn))) ? "Copied" : "The browser forbids it";
+    target.textContent = said;
+    this.#does.say(said);
     setTimeout(() => (target.textContent = "Copy"), 1500);
   }
 

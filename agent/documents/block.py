@@ -22,6 +22,10 @@ class Unreadable(Exception):
     """Why a file cannot be read: some words after "It", for the operator."""
 
 
+class Passing(Unreadable):
+    """The machine is to blame, and not the file: soon it may be read."""
+
+
 def clean(text: str) -> str:
     """Without what no text needs: controls, and marks that turn the direction of writing."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")

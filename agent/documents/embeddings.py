@@ -1,7 +1,8 @@
 """`provider:name` -> a model that turns texts into vectors."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import httpx2
 import numpy as np
@@ -20,6 +21,8 @@ QUESTION_SECONDS = 10.0
 """For a question, which is searched by its words otherwise."""
 CONNECT_TIMEOUT = 5.0
 NO_KEY = "none"
+HIGHEST = 1e18
+"""Of a vector's numbers; the square of a higher one is more than a small float holds."""
 
 
 class UnknownEmbeddings(ValueError):
@@ -39,26 +42,34 @@ class Embedder:
 
     async def documents(self, texts: Sequence[str]) -> list[list[float]]:
         async with asyncio.timeout(SECONDS):
-            return _checked(await self._model.aembed_documents(list(texts)), len(texts))
+            with _understood():
+                return _checked(await self._model.aembed_documents(list(texts)), len(texts))
 
     async def question(self, text: str) -> list[float]:
         async with asyncio.timeout(QUESTION_SECONDS):
-            return _checked([await self._model.aembed_query(text)], 1)[0]
+            with _understood():
+                return _checked([await self._model.aembed_query(text)], 1)[0]
 
     async def aclose(self) -> None:
         if self._client:
             await self._client.aclose()
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """SDKs stumble over what they do not expect. Raises `UpstreamMalformed`."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UpstreamMalformed from error
+
+
 def _checked(vectors: object, number: int) -> list[list[float]]:
     """What a model's server says may be anything. Raises `UpstreamMalformed`."""
-    try:
-        matrix = np.asarray(vectors, np.float64)
-    except (ValueError, TypeError):
-        raise UpstreamMalformed from None
+    matrix = np.asarray(vectors, np.float64)
     if matrix.ndim != 2 or len(matrix) != number or not matrix.size:
         raise UpstreamMalformed
-    if not np.isfinite(matrix).all():
+    if not (np.isfinite(matrix).all() and np.abs(matrix).max() < HIGHEST):
         raise UpstreamMalformed
     found: list[list[float]] = matrix.tolist()
     return found

@@ -1,17 +1,19 @@
 """The documents of a folder: which there are, and what is in one. Nothing outside of it."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.documents.block import Unreadable
+from agent.documents.block import Passing, Unreadable
 from agent.documents.reading import is_document
 
 MAX_SIZE = 20 * 1024 * 1024
 MAX_FILES = 50_000
 MAX_DEPTH = 32
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _SAFELY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -96,7 +98,8 @@ def content(folder: Path, path: str) -> bytes:
         if "\ufffd" in path and isinstance(error, FileNotFoundError):
             raise Unreadable("has a name that is not UTF-8") from None
         reason = getattr(error, "strerror", None) or "a ring of links"
-        raise Unreadable(f"cannot be opened: {reason}") from None
+        kind = Passing if getattr(error, "errno", None) in PASSING else Unreadable
+        raise kind(f"cannot be opened: {reason}") from None
     if len(data) > MAX_SIZE:
         raise Unreadable(f"is larger than {MAX_SIZE // 2**20} MiB")
     return data

@@ -28,33 +28,39 @@ def blocks(data: bytes) -> Iterator[Block]:
         if not declared:
             raise
         text = decoded(data, declared[1].decode("ascii"))
-    page = _Page()
+    yield from _read(text, _HIDDEN) or _read(text, _HIDDEN - {"nav"})
+
+
+def _read(text: str, hidden: frozenset[str]) -> list[Block]:
+    """Nothing, if what is hidden never ends."""
+    page = _Page(hidden)
     page.feed(text)
     page.close()
     page.flush()
-    yield from page.blocks
+    return [] if "nav" in page.open else page.blocks
 
 
 class _Page(HTMLParser):
     """Not recursive, so that depth costs nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: frozenset[str]) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
+        self.open: list[str] = []
+        """The outermost thing that is not shown, as often as it is open in itself."""
+        self._hidden = hidden
         self._headings = Headings()
         self._words: list[str] = []
-        self._hidden: list[str] = []
-        """The outermost thing that is not shown, as often as it is open in itself."""
         self._kept = 0
         """How many `<pre>` are open."""
         self._heading = ""
         """The one that is open: `title`, `h1`."""
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
-        if self._hidden:
-            self._hidden += [tag] if tag == self._hidden[0] else []
-        elif tag in _HIDDEN:
-            self._hidden.append(tag)
+        if self.open:
+            self.open += [tag] if tag == self.open[0] else []
+        elif tag in self._hidden:
+            self.open.append(tag)
         elif tag in _IN_LINE_PARTS:
             self._words.append(_IN_LINE_PARTS[tag])
         elif tag not in _INLINE:
@@ -64,20 +70,20 @@ class _Page(HTMLParser):
             self._kept += tag == "pre"
 
     def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
-        if tag not in _HIDDEN:
+        if tag not in self._hidden:
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        if self._hidden:
-            if tag == self._hidden[0]:
-                self._hidden.pop()
+        if self.open:
+            if tag == self.open[0]:
+                self.open.pop()
         elif tag not in _INLINE and tag not in _END_BLOCKS:
             self.flush()
             self._heading = "" if tag == self._heading else self._heading
             self._kept -= tag == "pre" and self._kept > 0
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
+        if not self.open:
             self._words.append(data if self._kept else " ".join(f".{data}.".split())[1:-1])
 
     def flush(self) -> None:

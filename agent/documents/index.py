@@ -36,6 +36,10 @@ _SCHEMA = (
 )
 
 
+_VECTORS = "SELECT title, text, vector FROM passages WHERE path = ? AND vector NOT NULL"
+_REFUSED = "SELECT path, unreadable FROM files WHERE unreadable NOT NULL ORDER BY path"
+
+
 class Size(NamedTuple):
     documents: int
     passages: int
@@ -83,20 +87,32 @@ class Index:
         with closing(connect(self.path)) as connection, connection:
             yield connection
 
-    def stamps(self, *, readable: bool = False) -> dict[str, Stamp]:
-        """Of the documents that are known; with `readable`, of those that could be read."""
-        where = " WHERE unreadable IS NULL" if readable else ""
+    def stamps(self) -> dict[str, Stamp]:
+        """Of all that is known, what could not be read included."""
         with self.open() as connection:
-            rows = connection.execute(f"SELECT path, modified, size, changed FROM files{where}")  # noqa: S608  one of two constants
+            rows = connection.execute("SELECT path, modified, size, changed FROM files")
             return {path: Stamp(*stamp) for path, *stamp in rows}
+
+    def refused(self) -> dict[str, str]:
+        """What could not be read, and why."""
+        with self.open() as connection:
+            return dict(connection.execute(_REFUSED))
 
     def put(self, path: str, stamp: Stamp, blocks: Iterable[Block]) -> None:
         """What is in a document, instead of what was."""
         with self.open() as connection:
+            known = {tuple(row[:2]): row[2] for row in connection.execute(_VECTORS, (path,))}
             _forget(connection, path)
             connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, NULL)", (path, *stamp))
             for block in blocks:
-                _add(connection, path, block)
+                _add(connection, path, block, known)
+
+    def skip(self, reasons: dict[str, str]) -> None:
+        """What is not to be read, whatever was there before."""
+        with self.open() as connection:
+            for path, reason in reasons.items():
+                _forget(connection, path)
+                connection.execute("INSERT INTO files VALUES (?, 0, 0, 0, ?)", (path, reason))
 
     def refuse(self, path: str, stamp: Stamp, reason: str) -> None:
         """A document that cannot be read; it is not tried again until it changes."""
@@ -113,8 +129,7 @@ class Index:
         with self.open() as connection:
             if not is_there(connection):
                 return Size(0, 0, {})
-            refused = "SELECT path, unreadable FROM files WHERE unreadable NOT NULL ORDER BY path"
-            unreadable = dict(connection.execute(refused))
+            unreadable = dict(connection.execute(_REFUSED))
             (files,) = connection.execute("SELECT count(*) FROM files").fetchone()
             (passages,) = connection.execute("SELECT count(*) FROM passages").fetchone()
         return Size(files - len(unreadable), passages, unreadable)
@@ -178,13 +193,16 @@ def _quoted(columns: str, found: Sequence[str]) -> Iterator[str]:
     return (f'{columns} : "{term}"' for term in found)
 
 
-def _add(connection: sqlite3.Connection, path: str, block: Block) -> None:
+def _add(
+    connection: sqlite3.Connection, path: str, block: Block, known: dict[tuple[str, str], bytes]
+) -> None:
+    """`known`: vectors of what stays as it was, by title and text."""
     name = path.rpartition("/")[2]
     title = SEPARATOR.join(dict.fromkeys(block.titles)) or title_of(name)
     location = in_one_line(f"{path}#{block.place}" if block.place else path)
     row = connection.execute(
-        "INSERT INTO passages (path, title, location, text) VALUES (?, ?, ?, ?)",
-        (path, title, location, block.text),
+        "INSERT INTO passages (path, title, location, text, vector) VALUES (?, ?, ?, ?, ?)",
+        (path, title, location, block.text, known.get((title, block.text))),
     )
     named, (words, stems) = terms(f"{title} {name}"), terms(block.text)
     columns = (" ".join(each) for each in (named.words, words, [*named.stems, *stems]))

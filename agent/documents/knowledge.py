@@ -89,6 +89,11 @@ class Knowledge:
         finally:
             await self._close()
 
+    def hurry(self) -> None:
+        """Whoever opens it waits no longer for all to be read: the server is told to stop."""
+        if self.library:
+            self.library.hurry()
+
     async def _close(self) -> None:
         if self.embedder:
             await self.embedder.aclose()

@@ -47,6 +47,7 @@ class Library:
         self._index = Index(path)
         self._updating = Updating(folder, self._index, embedder)
         self._problem = ""
+        self._ready = asyncio.Event()
 
     async def update(self, progress: Progress = quietly, seconds: float = math.inf) -> bool:
         """Read what has changed, and embed it, for so long. False where another process does it."""
@@ -67,11 +68,10 @@ class Library:
 
         Embedding takes longer: until it is done, passages are found by their words.
         """
-        ready = asyncio.Event()
-        watching = asyncio.create_task(self._watch(ready, interval))
+        watching = asyncio.create_task(self._watch(interval))
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(ready.wait(), PATIENCE)
+                await asyncio.wait_for(self._ready.wait(), PATIENCE)
             try:
                 size = await self.size()
             except sqlite3.Error:  # it is being made anew, or has been told already
@@ -82,10 +82,14 @@ class Library:
             with suppress(asyncio.CancelledError):
                 await watching
 
-    async def _watch(self, ready: asyncio.Event, interval: float) -> None:
+    def hurry(self) -> None:
+        """Nobody shall wait for the first reading any longer."""
+        self._ready.set()
+
+    async def _watch(self, interval: float) -> None:
         with progress_bar() as progress:
             await self._trying(self._updating.read(progress))
-        ready.set()
+        self._ready.set()
         while True:
             begin = time.monotonic()
             await self._trying(self.update(seconds=interval))

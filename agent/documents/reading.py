@@ -8,8 +8,8 @@ from agent.documents.block import Block, Unreadable
 
 MAX_CHARACTERS = 4_000_000
 """Of one document. A small file can unpack to any size."""
-EACH = 64
-"""What a block counts for itself: a million of one letter cost more than a million letters."""
+MAX_BLOCKS = 200_000
+"""A million of one letter cost more than a million letters."""
 _FORMATS: dict[Callable[[bytes], Iterator[Block]], str] = {
     markdown.blocks: ".md .markdown",
     html.blocks: ".html .htm .xhtml",
@@ -39,9 +39,12 @@ def read(name: str, data: bytes) -> list[Block]:
 
 
 def _bounded(blocks: Iterator[Block]) -> Iterator[Block]:
-    left = MAX_CHARACTERS
-    for block in blocks:
-        left -= EACH + len(block.text) + sum(map(len, block.titles))
+    left, titles = MAX_CHARACTERS, tuple[str, ...]()
+    for number, block in enumerate(blocks, 1):
+        left -= len(block.text) + (0 if block.titles == titles else sum(map(len, block.titles)))
+        titles = block.titles
         if left < 0:
             raise Unreadable(f"holds more than {MAX_CHARACTERS:,} characters")
+        if number > MAX_BLOCKS:
+            raise Unreadable(f"has more than {MAX_BLOCKS:,} parts")
         yield block

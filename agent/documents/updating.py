@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 from agent.documents import vectors
 from agent.documents.apart import Apart
-from agent.documents.block import Unreadable
+from agent.documents.block import Passing, Unreadable
 from agent.documents.embeddings import Embedder
 from agent.documents.files import Stamp, content, scan
 from agent.documents.index import Index
 from agent.documents.passage import Passage
 from agent.documents.vectors import Vector
+from stream.errors import UpstreamMalformed
 
-NONE = Stamp(0, 0)
 AT_ONCE = 64
 """Passages that are embedded in one call."""
 PAUSE = 60.0
@@ -40,7 +40,7 @@ class Updating:
     """One folder's index, and what it takes to keep it."""
 
     def __init__(self, folder: Path, index: Index, embedder: Embedder | None) -> None:
-        self._folder = folder
+        self._folder = folder.resolve()  # its index is named after it
         self._index = index
         self._embedder = embedder
         self._embed_from = 0.0
@@ -56,9 +56,10 @@ class Updating:
         `again`: what could not be read is tried once more, if this process has not done so.
         The reason may be gone without a change of the file: a package was missing, or time.
         """
+        self.is_behind = False
         async with _alone(self._lock) as alone:
             if alone:
-                await asyncio.to_thread(self._index.prepare, str(self._folder.resolve()))
+                await asyncio.to_thread(self._index.prepare, str(self._folder))
                 await self._read_changed(progress, again=again and not self._tried_again)
                 self._tried_again = self._tried_again or again
             return alone
@@ -73,13 +74,18 @@ class Updating:
 
     async def _read_changed(self, progress: Progress, *, again: bool) -> None:
         found, skipped = await asyncio.to_thread(scan, self._folder)
-        known = await asyncio.to_thread(self._index.stamps, readable=again)
-        changed = [path for path, stamp in found.items() if known.get(path) != stamp]
+        known = await asyncio.to_thread(self._index.stamps)
+        refused = await asyncio.to_thread(self._index.refused)
+        changed = [
+            path
+            for path, stamp in found.items()
+            if known.get(path) != stamp or (again and path in refused)
+        ]
         changed.sort(key=lambda path: found[path].size)  # what takes long keeps nobody waiting
         if gone := known.keys() - found.keys() - skipped.keys():
             await asyncio.to_thread(self._index.forget, gone)
-        for path in skipped.keys() - known.keys():
-            await asyncio.to_thread(self._index.refuse, path, NONE, skipped[path])
+        if new := dict(skipped.items() - refused.items()):
+            await asyncio.to_thread(self._index.skip, new)
         apart = Apart()
         try:
             for done, path in enumerate(changed):
@@ -92,6 +98,8 @@ class Updating:
     def _take(self, path: str, stamp: Stamp, apart: Apart) -> None:
         try:
             blocks = apart.read(path, content(self._folder, path))
+        except Passing:
+            pass  # the machine is short of something: what is known stays, until the next look
         except Unreadable as error:
             if not apart.closed:
                 self._index.refuse(path, stamp, str(error))
@@ -100,7 +108,7 @@ class Updating:
 
     async def _embed(self, embedder: Embedder, progress: Progress, until: float) -> None:
         total = await asyncio.to_thread(self._begin, embedder.name)
-        done = 0
+        done, sizes = 0, set[int]()
         while batch := await asyncio.to_thread(self._missing):
             if done and time.monotonic() >= until:
                 self.is_behind = True
@@ -108,6 +116,7 @@ class Updating:
             progress("Embedding", done, total)
             try:
                 pairs = await self._embedded(embedder, batch)
+                _require_one_size(pairs, sizes)
             except Exception as error:  # noqa: BLE001  any provider; search by words still works
                 self._embed_from = time.monotonic() + PAUSE
                 logger.warning("The documents cannot be embedded (%s).", type(error).__qualname__)
@@ -147,6 +156,13 @@ class Updating:
     def _put(self, found: list[Embedded]) -> None:
         with self._index.open() as connection:
             vectors.put(connection, found)
+
+
+def _require_one_size(found: list[Embedded], sizes: set[int]) -> None:
+    """Else all would be embedded anew for ever. Raises `UpstreamMalformed`."""
+    sizes |= {len(vector) for _, vector in found if vector}
+    if len(sizes) > 1:
+        raise UpstreamMalformed
 
 
 async def _one(embedder: Embedder, text: str) -> Vector:

@@ -74,18 +74,18 @@ def test_by_the_keyboard_alone(chat: Chat, model: Upstream):
 
 def test_who_listens_hears_each_block_once(chat: Chat, model: Upstream):
     rest = "\n\n- a\n- b?\n\n| x | y |\n|-|-|\n| 1 | 2 |\n\n```py\nx = 1\n```"
-    reply = stalled(model, "One.\n\nTwo", f".{rest}")
+    reply = stalled(model, "One.\n-", "5 degrees.\n\nTwo.\nOr ", f"so.{rest}", after=2)
     chat.ask("Tell")
     told = "[...document.querySelectorAll('#told p')].map((p) => p.textContent)"
     chat.wait(f"{told}.length === 2")
-    assert chat.evaluate(told) == ["Answering", "One."]
+    assert chat.evaluate(told) == ["Answering", "One.\n-5 degrees."]
     assert reply.gate
     reply.gate.release()
     chat.wait_until_idle()
     chat.wait(f"{told}.length === 7")
     for _ in range(2):
         chat.click(".bar button", "Raw")
-    said = ["Two.", "a. b?", "x, y. 1, 2.", "x = 1.", "End of the answer"]
+    said = ["Two.\nOr so.", "a. b?", "x, y. 1, 2.", "x = 1.", "End of the answer"]
     assert chat.evaluate(told)[2:] == said
 
 

@@ -132,6 +132,23 @@ def test_stop_where_the_browser_has_no_connection_left(chat: Chat, model: Upstre
     model.wait_for(lambda: model.cancelled == 1)
 
 
+def test_stop_before_the_run_is_known(chat: Chat, model: Upstream, shared: Lastword):
+    slow = {"offline": False, "latency": 300, "downloadThroughput": -1, "uploadThroughput": -1}
+    chat.page.call("Network.emulateNetworkConditions", **slow)
+    stalled(model, "That nobody", " saw")
+    chat.ask("Tpyo")
+    model.wait_for(lambda: model.requests)
+    chat.press("Escape")
+    chat.wait_for_text(".note", "Stopped.")
+    model.wait_for(lambda: model.cancelled == 1)
+    shared.wait_until_idle()
+    chat.network(there=True)
+    model.script(Reply(tokens=[final("Hello.")]))
+    chat.ask("Typo")
+    chat.wait_until_idle()
+    assert (chat.answer, heard(model)) == ("Hello.", ["Typo"])
+
+
 def test_answer_again_and_edit_go_back_in_the_conversation(chat: Chat, model: Upstream):
     for text in ("first", "second", "third"):
         chat.ask(text)

@@ -61,6 +61,7 @@ class ChunkEncoder:
         self._no_usage: dict[str, Any] = {"usage": None} if with_usage else {}
         self._sources: list[SourceFound] = []
         self._said: list[str] = []
+        self._anew = 0  # where in that
         # All chunks of text are the same but for their text: this is what most of the time goes to.
         self._before, self._after = self._chunk({"content": ""}).split(_EMPTY)
 
@@ -81,6 +82,7 @@ class ChunkEncoder:
                     self._sources.append(event)
                 case AnswerRetracted(certain=True):
                     self._sources.clear()  # the run begins anew, and with it their numbers
+                    self._anew = sum(map(len, self._said))
                 case AnswerDelta() | AnswerConfirmed() | AnswerRetracted():
                     pass  # `AppendOnly` knows them
                 case ToolStarted() | ToolFinished():
@@ -105,7 +107,9 @@ class ChunkEncoder:
     def _end(self, end: RunEnded) -> list[bytes]:
         if not isinstance(end, RunCompleted):
             return [self.fail(failure(end))]
-        frames = [self._chunk(_cited(self._sources, "".join(self._said)), end.finish_reason)]
+        frames = [
+            self._chunk(_cited(self._sources, "".join(self._said), self._anew), end.finish_reason)
+        ]
         if self._no_usage:
             frames.append(_frame({**self._base, "choices": [], "usage": _used(end.usage)}))
         return [*frames, DONE]
@@ -143,14 +147,14 @@ def _used(usage: Usage) -> dict[str, int]:
     }
 
 
-def _cited(sources: Sequence[SourceFound], answer: str) -> dict[str, Any]:
-    """Each place where the answer cites a source; nothing if there are no sources."""
+def _cited(sources: Sequence[SourceFound], answer: str, since: int = 0) -> dict[str, Any]:
+    """Each place, from `since` on, where the answer cites a source; nothing without sources."""
     if not sources:
         return {}
     annotations: list[dict[str, Any]] = []
-    cited = places(answer)
+    cited = [place for place in places(answer) if place[1] >= since]
     for source in sources:
-        where = [(start, end) for number, start, end in cited if number == source.number]
+        where = [place for number, *place in cited if number == source.number]
         for start, end in where:
             citation = {"url": source.location, "title": source.title}
             place = {"start_index": start, "end_index": end}

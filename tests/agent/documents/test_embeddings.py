@@ -43,7 +43,19 @@ class Odd(DeterministicFakeEmbedding):
 
 @pytest.mark.parametrize(
     "said",
-    [[], [[]], [[1.0], [2.0]], [1.0], [[math.nan]], [[None]], [["x"]], [[[1.0]]], None, [{}]],
+    [
+        [],
+        [[]],
+        [[1.0], [2.0]],
+        [1.0],
+        [[math.nan]],
+        [[1e30]],
+        [[None]],
+        [["x"]],
+        [[[1.0]]],
+        None,
+        [{}],
+    ],
     ids=str,
 )
 def test_what_is_no_vector_is_the_models_fault(said: Any) -> None:

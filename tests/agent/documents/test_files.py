@@ -1,12 +1,13 @@
 """What is in a folder, and nothing of what is outside."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from agent.documents import files
-from agent.documents.block import Unreadable
+from agent.documents.block import Passing, Unreadable
 from agent.documents.files import Stamp, content, scan
 
 
@@ -123,6 +124,15 @@ def test_a_folder_that_becomes_a_link_while_it_is_read(folder: Path, monkeypatch
 
     monkeypatch.setattr(os, "open", exchanged)
     assert refused(folder, "deep/secret.txt") == "leads out of the folder"
+
+
+def test_a_machine_that_is_short_of_something(folder: Path, monkeypatch) -> None:
+    def short(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", short)
+    with pytest.raises(Passing, match="Too many open files"):
+        content(folder, "b.md")
 
 
 def test_where_a_system_cannot_tell_where_a_file_is(folder: Path, monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """A folder that is asked, and that changes while it is."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from agent.documents import files, updating, vectors
 from agent.documents.apart import Apart
@@ -53,6 +55,14 @@ def embeddings(server: EmbeddingServer) -> Iterator[EmbeddingServer]:
     server.held, server.status, server.refused, server.left = False, 200, "", 0
     yield server
     server.held = False
+
+
+class Growing(DeterministicFakeEmbedding):
+    """Says more each time."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.size += 1
+        return super().embed_documents(texts)
 
 
 @asynccontextmanager
@@ -231,6 +241,64 @@ def test_what_could_not_be_read_is_tried_again_later(library: Library, folder: P
     asyncio.run(scenario())
 
 
+def test_what_is_withdrawn_is_not_told_any_more(library: Library, folder: Path) -> None:
+    (folder / "link.md").symlink_to("cats.md")
+    (folder / "broken.pdf").write_bytes(b"%PDF")
+
+    async def scenario() -> None:
+        await library.update()
+        (folder / "link.md").unlink()
+        (folder / "link.md").symlink_to("nothing")
+        (folder / "broken.pdf").unlink()
+        (folder / "cars.txt").unlink()
+        (folder / "cars.txt").symlink_to(folder)
+        again = Library(folder, library._index.path)
+        for _ in "12":
+            await again.update()
+            assert await again.size() == (
+                1,
+                1,
+                {
+                    "cars.txt": "is a link to a folder, which is not followed",
+                    "link.md": "cannot be opened: No such file or directory",
+                },
+            )
+        assert await texts(again, "car") == []
+
+    asyncio.run(scenario())
+
+
+def test_a_passing_shortage_costs_no_document(library: Library, folder: Path, monkeypatch) -> None:
+    async def scenario() -> None:
+        await library.update()
+        (folder / "cats.md").write_text("# Cats\n\nA cat eats, too.")
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "_read", short)
+            await library.update()
+            assert await texts(library, "cat") == ["A cat purrs when it sleeps."]
+        await library.update()
+        assert await texts(library, "cat") == ["A cat eats, too."]
+
+    def short(*_: object) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_is_what_its_link_led_to(library: Library, folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(folder)
+    followed = Library(link, library._index.path)
+    link.unlink()
+    link.symlink_to(tmp_path)
+
+    async def scenario() -> None:
+        await followed.update()
+        assert await library.size() == (2, 2, {})
+
+    asyncio.run(scenario())
+
+
 def test_a_search_sees_one_state_of_the_index(library: Library, folder: Path) -> None:
     async def scenario() -> None:
         await library.update()
@@ -344,6 +412,49 @@ def test_a_passage_that_its_model_refuses_does_not_stop_the_others(
             asked = len(embeddings.requests)
             await better.update()
             assert len(embeddings.requests) == asked, "it is not asked again"
+
+    asyncio.run(scenario())
+
+
+def test_what_stays_as_it_was_is_not_embedded_again(
+    library: Library, folder: Path, embeddings: EmbeddingServer
+) -> None:
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update()
+            (folder / "cats.md").write_text(f"{cats}\n\n# Dogs\n\nBark.")
+            (folder / "cars.txt").touch()
+            await better.update()
+            assert embeddings.texts[2:] == ["Dogs\nBark."]
+
+    cats = (folder / "cats.md").read_text()
+    asyncio.run(scenario())
+
+
+def test_vectors_of_several_sizes_are_not_asked_for_for_ever(
+    library: Library, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(updating, "AT_ONCE", 1)
+    odd = Library(library._updating._folder, library._index.path, Embedder("odd", Growing(size=1)))
+    asyncio.run(odd.update())
+    assert caplog.messages == ["The documents cannot be embedded (UpstreamMalformed)."]
+    assert not odd.is_embedded
+
+
+def test_it_is_not_behind_where_it_cannot_go_on(
+    library: Library, folder: Path, embeddings: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would try again at once, for ever."""
+    monkeypatch.setattr(updating, "AT_ONCE", 1)
+
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update(seconds=0)
+            assert better._updating.is_behind
+            await asyncio.to_thread(folder.rename, folder.parent / "gone")
+            with pytest.raises(FileNotFoundError):
+                await better.update(seconds=0)
+            assert not better._updating.is_behind
 
     asyncio.run(scenario())
 

@@ -64,6 +64,12 @@ def test_a_rule_is_no_front_matter() -> None:
     assert ((), "Words.") in blocks("a.md", "---\nWords.\n\n---\nMore.")
 
 
+def test_navigation_is_left_out_unless_it_is_all() -> None:
+    assert blocks("a.html", "<nav>Home</nav><p>Words.") == [((), "Words.")]
+    assert blocks("a.html", "<nav>Home<p>Words.") == [((), "Home"), ((), "Words.")]
+    assert blocks("a.html", "<nav>Home</nav>") == [((), "Home")]
+
+
 def test_entities_are_cleaned_too() -> None:
     assert blocks("a.html", "<p>a&#x202e;b&#xfeff;c<nav>Home</nav>") == [((), "abc")]
 
@@ -127,12 +133,15 @@ def test_what_cannot_be_read(name: str, data: bytes, reason: str) -> None:
 
 
 def test_what_would_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "EACH", 1)
-    monkeypatch.setattr(reading, "MAX_CHARACTERS", 12)
+    monkeypatch.setattr(reading, "MAX_CHARACTERS", 10)
     assert read("a.txt", b"12345\n\n67890")
+    assert read("a.md", b"# Title\n\n1\n\n2\n\n3"), "a title counts once"
     for name, data in {"a.txt": b"12345\n\n678901", "a.md": b"# A long title\n\n1"}.items():
-        with pytest.raises(Unreadable, match="holds more than 12 characters"):
+        with pytest.raises(Unreadable, match="holds more than 10 characters"):
             read(name, data)
+    monkeypatch.setattr(reading, "MAX_BLOCKS", 2)
+    with pytest.raises(Unreadable, match="has more than 2 parts"):
+        read("a.txt", b"1\n\n2\n\n3")
     monkeypatch.setattr(pdf_module, "MAX_PAGES", 1)
     with pytest.raises(Unreadable, match="has more than 1 pages"):
         read("a.pdf", pdf("1", "2"))

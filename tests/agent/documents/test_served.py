@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 import main
-from agent.documents.index import Size
+from agent.documents.index import Index, Size
 from agent.documents.knowledge import Knowledge, UnknownDocuments, index_of
 from agent.documents.library import Library
 from agent.documents.report import MOST, summary, unreadable
@@ -310,6 +311,19 @@ def test_an_index_that_could_not_be_embedded(
     assert main.cli(["index", "docs"]) == 0
     with pytest.raises(SystemExit, match=r"^There is no folder 'nothing'"):
         main.cli(["index", "nothing"])
+
+
+def test_a_server_that_is_told_to_stop_does_not_read_on(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for n in range(3000):
+        (tmp_path / f"docs/{n}.md").write_text(f"# {n}\n\nWords of {n}.")
+    env = environment(tmp_path, documents="docs", port=0) | {"TERM": "xterm"}
+    with Terminal([*MAIN], tmp_path, env) as terminal:
+        terminal.wait_for("Reading")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ends_with() == 0
+    index = Index(tmp_path / index_of(tmp_path / "docs"))
+    assert index.size().documents < 3000
 
 
 def test_an_index_that_cannot_be_made(tmp_path: Path, folder: Path, monkeypatch) -> None:

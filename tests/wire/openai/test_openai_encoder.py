@@ -170,11 +170,13 @@ def test_where_sources_are_cited_is_read_as_everywhere():
 
 
 def test_a_run_that_begins_anew_numbers_its_sources_anew():
-    stream = encoder()
-    stream.encode(entries(START, *SOURCES, AnswerRetracted(certain=True), SOURCES[0]))
-    last, *_ = stream.encode(entries(AnswerDelta("a [1]"), END)).split(b"\n\n")[1:]
+    stream = encoder(Eager)
+    stream.encode(entries(START, *SOURCES, AnswerDelta("a [2], [1]")))
+    stream.encode(entries(AnswerRetracted(certain=True), SOURCES[0]))
+    last, *_ = stream.encode(entries(AnswerDelta("b [1]"), END)).split(b"\n\n")[1:]
     (choice,) = json.loads(last.removeprefix(b"data: "))["choices"]
-    assert len(choice["delta"]["annotations"]) == 1
+    (cited,) = choice["delta"]["annotations"]
+    assert cited["url_citation"]["start_index"] == len("a [2], [1]\n\nb ")
 
 
 def test_a_whole_completion():
