@@ -92,7 +92,7 @@ class Updating:
                 progress("Reading", done, len(changed))
                 await asyncio.to_thread(self._take, path, found[path], apart)
         finally:  # also when cancelled: a reading that is under way ends with its process
-            await asyncio.to_thread(apart.close)
+            apart.close()  # here and now: what is awaited may be cancelled, too
         progress("Reading", len(changed), len(changed))
 
     def _take(self, path: str, stamp: Stamp, apart: Apart) -> None:

@@ -21,6 +21,7 @@ from agent.documents.embeddings import Embedder, embedder
 from agent.documents.files import Stamp
 from agent.documents.fusion import fused
 from agent.documents.index import passages, ranked
+from agent.documents.knowledge import Knowledge
 from agent.documents.library import Library
 from agent.documents.passage import Passage
 from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server
@@ -153,11 +154,12 @@ def test_a_change_is_seen_while_it_is_kept(library: Library, folder: Path, caplo
     ]
 
 
-def test_a_broken_index_is_made_again(library: Library) -> None:
+@pytest.mark.parametrize("whole", [4096, 8192], ids=["its head", "the rest"])
+def test_a_broken_index_is_made_again(library: Library, whole: int) -> None:
     async def scenario() -> None:
         await library.update()
         data = bytearray(library._index.path.read_bytes())
-        data[4096:] = b"\xff" * len(data[4096:])
+        data[whole:] = b"\xff" * len(data[whole:])
         library._index.path.write_bytes(data)
         async with library.kept(interval=0.01):
             await until(lambda: found())
@@ -168,6 +170,28 @@ def test_a_broken_index_is_made_again(library: Library) -> None:
         return []
 
     asyncio.run(scenario())
+
+
+def test_an_index_that_cannot_be_opened_stops_no_server(folder: Path, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Library(folder, tmp_path).kept() as size:
+            assert size == (0, 0, {})
+
+    asyncio.run(scenario())
+
+
+def test_who_is_told_to_hurry_waits_for_nothing(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.html").write_bytes(b"<p>a" * 4_000_000)
+    knowledge = Knowledge(tmp_path, folder)
+    assert knowledge.library
+
+    async def scenario() -> None:
+        knowledge.hurry()
+        async with knowledge.library.kept() as size:
+            assert "a.html" not in size.unreadable
+
+    asyncio.run(scenario())
+    Knowledge(tmp_path).hurry()
 
 
 def test_a_server_does_not_wait_for_ever(library: Library, monkeypatch) -> None:
@@ -414,6 +438,20 @@ def test_a_passage_that_its_model_refuses_does_not_stop_the_others(
             assert len(embeddings.requests) == asked, "it is not asked again"
 
     asyncio.run(scenario())
+
+
+def test_a_fault_among_refusals_is_a_fault(
+    library: Library, embeddings: EmbeddingServer, caplog
+) -> None:
+    embeddings.refused, embeddings.status = "oil", 401
+
+    async def scenario() -> None:
+        async with embedded(library, embeddings) as better:
+            await better.update()
+            assert not better.is_embedded
+
+    asyncio.run(scenario())
+    assert caplog.messages == ["The documents cannot be embedded (AuthenticationError)."]
 
 
 def test_what_stays_as_it_was_is_not_embedded_again(

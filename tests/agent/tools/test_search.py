@@ -100,6 +100,18 @@ def test_nothing_is_found(upstream) -> None:
     assert not [each for each in done.events if isinstance(each, SourceFound)]
 
 
+def test_a_search_that_fails_is_told_to_the_operator(upstream, caplog) -> None:
+    class Broken(Shelf):
+        async def find(self, question: str, callbacks: Any = None) -> list[Passage]:
+            raise OSError("the disk is full of secrets")
+
+    done = use(upstream, "tool", Broken(), searching("tool", "a"))
+    (failed,) = (each for each in done.events if isinstance(each, ToolFinished))
+    assert failed.failed
+    assert "secrets" not in failed.output
+    assert caplog.messages == ["A search failed (OSError)."]
+
+
 def test_outside_of_a_run() -> None:
     shelf = Shelf(a=[CATS, DOGS])
     search = search_tool(shelf)
