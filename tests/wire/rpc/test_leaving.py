@@ -122,12 +122,13 @@ def test_a_slow_reader_does_not_slow_the_run(client: Client, shared: Lastword, m
 def test_a_reader_that_takes_nothing_is_dropped_and_can_resume(
     client: Client, shared: Lastword, model: Upstream, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(live, "SEND_TIMEOUT", 0.2)
     stall = model.script(Stall(tokens=MEGABYTES, after=len(MEGABYTES)))
-    call = client.sending(on_disconnect=CONTINUE)
-    run = run_of(call)
-    assert run == only_run(shared)
-    wait_for(lambda: readers(shared, run) == 0, 30)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(live, "SEND_TIMEOUT", 0.2)
+        call = client.sending(on_disconnect=CONTINUE)
+        run = run_of(call)
+        assert run == only_run(shared)
+        wait_for(lambda: readers(shared, run) == 0, 30)
     stall.gate.release()
     seen = told(call)
     assert seen.code is grpc.StatusCode.UNAVAILABLE
