@@ -79,10 +79,10 @@ async def index(settings: Settings, folder: Path | None) -> int:
     knowledge = make_knowledge(settings, folder)
     if knowledge.library is None:
         raise BadSetting(f"Which folder? Name it, or set {PREFIX}DOCUMENTS.")
-    print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  as above
+    print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  the command line speaks to its user
     if knowledge.library.is_embedded:
         return 0
-    print("Not all could be embedded: search finds the rest by its words.", file=sys.stderr)  # noqa: T201  as above
+    print("Not all could be embedded: search finds the rest by its words.", file=sys.stderr)  # noqa: T201  the command line speaks to its user
     return 1
 
 

@@ -30,7 +30,7 @@ class FairPool(ConnectionPool):
 
     async def get_connection(self, *_: Any, **__: Any) -> Connection:
         await self._wait()
-        connection: Connection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py has no type for it
+        connection: Connection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py annotates no types here
         try:
             await self.ensure_connection(connection)
         except BaseException:

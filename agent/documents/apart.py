@@ -94,7 +94,7 @@ class Apart:
 
 
 def _started() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603  a fixed command: nothing of a document is in it
+    return subprocess.Popen(  # noqa: S603  the command is a constant of this file
         _COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -107,8 +107,8 @@ def _started() -> "subprocess.Popen[bytes]":
 def _asked(child: "subprocess.Popen[bytes]", name: str, data: bytes) -> Any:
     """Raises `OSError` or `ValueError` if there is no answer."""
     told, heard = child.stdin, child.stdout
-    assert told is not None  # noqa: S101  always true for PIPE, which the type does not say
-    assert heard is not None  # noqa: S101  as above
+    assert told is not None  # noqa: S101  for the type checker: PIPE was asked for, so it is there
+    assert heard is not None  # noqa: S101  for the type checker: PIPE was asked for, so it is there
     told.write(json.dumps({"name": name, "size": len(data)}).encode() + b"\n" + data)
     told.flush()
     return json.loads(heard.readline(LONGEST_ANSWER))

@@ -121,6 +121,6 @@ def _read(real: Path, root: Path) -> bytes:
 def _place(descriptor: int, path: Path) -> Path:
     """Where an open file really is: a folder may have become a link since it was looked up."""
     try:
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115  it may name nothing
+        return Path(f"/proc/self/fd/{descriptor}").readlink()
     except OSError:
         return path  # not every system can tell

@@ -103,7 +103,7 @@ class Library:
         problem = ""
         try:
             await update
-        except Exception as error:  # noqa: BLE001  a task that must go on: it tries again
+        except Exception as error:  # noqa: BLE001  the only task that follows the folder: it must outlive any fault
             problem = type(error).__qualname__
             if is_broken(error):
                 await asyncio.to_thread(self._index.discard)
@@ -131,7 +131,7 @@ class Library:
             return None
         try:
             return await self.embedder.question(question)
-        except Exception as error:  # noqa: BLE001  any provider; search by words still works
+        except Exception as error:  # noqa: BLE001  each SDK has errors of its own; search by words still works
             logger.warning("A question cannot be embedded (%s).", type(error).__qualname__)
             return None
 

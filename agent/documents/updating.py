@@ -117,7 +117,7 @@ class Updating:
             try:
                 pairs = await self._embedded(embedder, batch)
                 _require_one_size(pairs, sizes)
-            except Exception as error:  # noqa: BLE001  any provider; search by words still works
+            except Exception as error:  # noqa: BLE001  each SDK has errors of its own; search by words still works
                 self._embed_from = time.monotonic() + PAUSE
                 logger.warning("The documents cannot be embedded (%s).", type(error).__qualname__)
                 return

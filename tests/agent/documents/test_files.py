@@ -136,8 +136,8 @@ def test_a_machine_that_is_short_of_something(folder: Path, monkeypatch) -> None
 
 
 def test_where_a_system_cannot_tell_where_a_file_is(folder: Path, monkeypatch) -> None:
-    def unknown(_: str) -> str:
+    def unknown(_: Path) -> Path:
         raise FileNotFoundError
 
-    monkeypatch.setattr(os, "readlink", unknown)
+    monkeypatch.setattr(Path, "readlink", unknown)
     assert content(folder, "b.md") == b"B"
