@@ -46,7 +46,11 @@ class RedisQueue(RunQueue):
         *,
         restart: bool,
     ) -> None:
-        """`said` tells all events of a run; `restart`, to take back a certain answer too."""
+        """`said` tells all events of a run.
+
+        `restart`: of runs that are put here, to take back a certain answer too. It is kept with
+        the run, so that it does not matter which process finds that its worker is gone.
+        """
         self._redis = redis
         self._keys = keys
         self._leases = leases
@@ -63,7 +67,8 @@ class RedisQueue(RunQueue):
         run = job.run
         if (held := self._leases.held(run.id)) is None:
             raise NotFound("There is no such run of this process.")
-        arguments: list[Any] = [run.id, held.token, job.order, self._ttl, WAITING]
+        restart = int(self._restart)
+        arguments: list[Any] = [run.id, held.token, job.order, restart, self._ttl, WAITING]
         try:
             async with storage():
                 kept = await self._hand_over(self._of(run), arguments)
@@ -89,8 +94,9 @@ class RedisQueue(RunQueue):
 
     async def revive(self, run: Run) -> RunEnded | None:
         """Put a lost run back, if it was in the queue and can begin anew; else how it ends."""
-        job: Any = await self._redis.hmget(self._keys.job(run.id), "attempts", "entry")
-        attempts, waiting = job
+        fields = ("attempts", "entry", "restart")
+        job: Any = await self._redis.hmget(self._keys.job(run.id), fields)
+        attempts, waiting, restart = job
         if await self._redis.exists(self._keys.stopping(run.id)):
             return RunCancelled()
         if waiting:
@@ -98,7 +104,7 @@ class RedisQueue(RunQueue):
         if attempts is None or int(attempts) >= ATTEMPTS:
             return ProducerLost().as_event()
         try:
-            events = prelude(await self._said(run.id), restart=self._restart)
+            events = prelude(await self._said(run.id), restart=restart == "1")
         except LastwordError:  # some of it is gone
             events = None
         if events is not None and await self._is_put_back(run, events):

@@ -1,7 +1,8 @@
 """What Redis does for the queue of runs in one step each.
 
 A run that waits has the lease `queued`. Its `job` is a hash: the order, how often a worker
-has taken it, and, while it waits, its `entry` in the queue.
+has taken it, whether it may begin anew in mid-answer (`restart`), and, while it waits, its
+`entry` in the queue.
 """
 
 from stream.redis_scripts import NOW
@@ -18,10 +19,10 @@ HAND_OVER = (
     NOW
     + """
 local run, log, lease, thread, running, job, queue = unpack(KEYS)
-local id, token, order, ttl, waiting = unpack(ARGV)
+local id, token, order, restart, ttl, waiting = unpack(ARGV)
 if redis.call('HGET', job, 'order') == order then return 1 end
 if redis.call('GET', lease) ~= token then return 0 end
-redis.call('HSET', job, 'order', order, 'attempts', 0)
+redis.call('HSET', job, 'order', order, 'attempts', 0, 'restart', restart)
 """
     + _WAIT
     + "return 1"

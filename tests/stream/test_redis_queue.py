@@ -163,14 +163,14 @@ async def test_after_its_first_word_it_is_lost(several: Processes) -> None:
     assert await bury(web) == [BEGUN, *deltas("a"), ProducerLost().as_event()]
 
 
-async def test_or_begins_anew_where_that_is_meant(several: Processes) -> None:
+async def test_or_begins_anew_where_who_put_it_meant_that(several: Processes) -> None:
     web = await several.open(restart=True)
-    dying = await several.open()
+    dying, finder = await several.open(), await several.open()
     await put(web)
     await taken(dying)
     await dying.append(RUN.id, deltas("a"))
     await die(several, dying)
-    assert await bury(web) == [BEGUN, *deltas("a"), AnswerRetracted(certain=True)]
+    assert await bury(finder) == [BEGUN, *deltas("a"), AnswerRetracted(certain=True)]
     assert await taken(dying) == JOB
 
 
