@@ -171,13 +171,14 @@ def test_a_slow_reader_does_not_slow_the_run(shared: Lastword, model: Upstream):
 def test_a_reader_that_takes_nothing_is_dropped_and_can_resume(
     shared: Lastword, model: Upstream, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(live, "SEND_TIMEOUT", 0.2)
     gate = Gate()
     model.script(Stall(tokens=MEGABYTES, after=len(MEGABYTES), gate=gate))
     with Client(shared, EVENTS, receive_buffer=4096, on_disconnect="continue") as client:
-        client.read_until(b"event: start")
-        run = only_run(shared)
-        wait_for(lambda: readers(shared, run) == 0, 30)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(live, "SEND_TIMEOUT", 0.2)
+            client.read_until(b"event: start")
+            run = only_run(shared)
+            wait_for(lambda: readers(shared, run) == 0, 30)
         assert b"\r\n0\r\n\r\n" not in client.read_to_end(), "it looks complete"
     seen = parse(client.body)
     gate.release()

@@ -1,6 +1,6 @@
 """`POST /ag-ui`: ask as an AG-UI client, or hear a run again that got lost on the way."""
 
-import json
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,8 +16,8 @@ from wire.ag_ui.request import Resume, RunAgentInput
 from wire.live import LiveBody, run_headers
 
 router = APIRouter(tags=["ag-ui"])
-SPARE = 50
-"""Brackets that may still come around what a client sent."""
+MAX_DEPTH = 200
+"""Brackets in each other; beyond, what can be read may be too deep to be written again."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The run's events, up to its `RUN_FINISHED` or `RUN_ERROR`.",
@@ -55,14 +55,20 @@ async def post_ag_ui(request: Request, principal: Principal, asked: RunAgentInpu
     )
 
 
-def _require_tellable(messages: Any) -> None:
-    """Raises `BadRequest` for what can be read, but is too deep to be written again."""
-    for _ in range(SPARE):
-        messages = [messages]
-    try:
-        json.dumps(messages)
-    except RecursionError:
-        raise BadRequest("are nested too deeply", field="messages") from None
+def _require_tellable(messages: list[Any]) -> None:
+    """Raises `BadRequest` for what is nested more deeply than can be sure to be told again."""
+    level: list[Any] = [messages]
+    for _ in range(MAX_DEPTH):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return
+    raise BadRequest("are nested too deeply", field="messages")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 async def _again(runner: Runner, thread_id: str, wanted: Resume, principal: str) -> Run:

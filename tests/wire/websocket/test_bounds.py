@@ -242,12 +242,13 @@ async def test_a_slow_reader_slows_neither_its_run_nor_others(shared: Lastword, 
 async def test_a_reader_that_takes_nothing_is_dropped_and_can_resume(
     shared: Lastword, model: Upstream, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(live, "SEND_TIMEOUT", 0.2)
     stall = model.script(Stall(tokens=MEGABYTES, after=len(MEGABYTES)))
     async with talking(shared, max_queue=1) as talk:
-        run = await talk.begin(on_disconnect="continue")
-        audience = shared.runner._audiences[run]
-        await until(lambda: not audience.is_there)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(live, "SEND_TIMEOUT", 0.2)
+            run = await talk.begin(on_disconnect="continue")
+            audience = shared.runner._audiences[run]
+            await until(lambda: not audience.is_there)
         seen = [frame async for frame in talk.heard()]
     stall.gate.release()
     async with talking(shared) as talk:
