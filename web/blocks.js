@@ -60,7 +60,7 @@ function list(lines, n, depth) {
     const inside = at > n && /^(?: {2,}|\t)/.test(lines[at].slice(before.length));
     if (inside) items.at(-1).push(lines[at].replace(inner, ""));
     else if (item && /\d/.test(item[2]) === ordered && !RULE.test(lines[at]))
-      items.push([item[3] ?? ""]);
+      items.push([ticked(item[3] ?? "")]);
     else if (lines[at].trim() === "") items.at(-1).push("");
     else if (lines[at - 1].trim() === "" || item || begins(lines, at)) break;
     else items.at(-1).push(lines[at]);
@@ -70,6 +70,9 @@ function list(lines, n, depth) {
   const inside = texts.map((text) => blocks(text, depth + 1));
   return [{ kind: "list", ordered, start, texts, items: inside }, end];
 }
+
+/** An item that is a task says whether it is done. */
+const ticked = (text) => text.replace(/^\[([ xX])\](?=\s)/, (_, mark) => (mark === " " ? "☐" : "☑"));
 
 function paragraph(lines, n, depth) {
   let end = n + 1;

@@ -2,7 +2,8 @@
 import * as aside from "./aside.js";
 import * as composer from "./composer.js";
 import { composing } from "./dom.js";
-import { key } from "./key.js";
+import { key, onGiven } from "./key.js";
+import { offer } from "./model.js";
 import { fresh, keeping, save, soon } from "./saving.js";
 import { grown, toEnd, toTop } from "./scroll.js";
 import * as store from "./store.js";
@@ -17,7 +18,8 @@ const DOCUMENTS =
   "Ask it about them, or begin with one of these:";
 
 const at = (id) => document.getElementById(id);
-const [turns, empty] = ["turns", "empty"].map(at);
+const [log, turns, empty] = ["log", "turns", "empty"].map(at);
+const SLICE = 10; // milliseconds of a frame that may be spent on what is not seen
 
 const live = new Map(); // turns that are followed, by id: newer than what is kept
 const awaited = new Set(); // turns of other pages
@@ -38,11 +40,28 @@ function open(id) {
   const next = kept ? id : null;
   if (next !== current.id) composer.move(current.id, next);
   current = { id: next, turns: known, views: new Map() };
-  turns.replaceChildren(...known.map((turn) => viewOf(turn, true).element));
+  turns.replaceChildren();
+  fill();
   known.forEach(goOn);
   showAll();
   if (known.length) toEnd();
   else toTop();
+}
+
+/** What is seen first comes first: from the end on, and the rest as there is time. */
+async function fill() {
+  const shown = current;
+  for (;;) {
+    const until = performance.now() + SLICE;
+    while (performance.now() < until || turns.clientHeight < 2 * log.clientHeight) {
+      const turn = shown.turns.findLast(({ id }) => !shown.views.has(id));
+      if (!turn) return;
+      turns.prepend(viewOf(turn, true).element);
+    }
+    await new Promise((drawn) => setTimeout(drawn));
+    if (current !== shown) return;
+    grown();
+  }
 }
 
 function viewOf(turn, quietly) {
@@ -201,7 +220,7 @@ function place(before, now) {
   const ids = new Set(now.map(({ id }) => id));
   const gone = before.filter(({ id }) => !ids.has(id));
   const come = now.filter(({ id }) => !before.some((turn) => turn.id === id));
-  for (const { id } of gone) current.views.get(id).element.remove();
+  for (const { id } of gone) current.views.get(id)?.element.remove();
   turns.append(...come.map((turn) => viewOf(turn).element));
   if (gone.length || come.length) showAll();
 }
@@ -249,4 +268,6 @@ const config = await fetch("/web/config")
   .catch(() => ({}));
 at("sign").hidden = !config.offline;
 if (config.documents) at("about").textContent = DOCUMENTS;
+onGiven(offer);
 if (config.wants_key && !key()) key(false);
+else offer(key());

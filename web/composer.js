@@ -1,5 +1,6 @@
 // Below the conversation: where a question is typed, and how it shall be answered.
 import { session } from "./kept.js";
+import { model } from "./model.js";
 import { asked, enter } from "./question.js";
 
 const at = (id) => document.getElementById(id);
@@ -10,7 +11,10 @@ const drafts = new Map(); // by conversation
 export const focus = () => input.focus();
 
 /** How a question shall be answered. */
-export const options = () => Object.fromEntries(switches.map(({ id, checked }) => [id, checked]));
+export const options = () => ({
+  model: model(),
+  ...Object.fromEntries(switches.map(({ id, checked }) => [id, checked])),
+});
 
 /** What was typed stays in the conversation where it was typed. */
 export function move(from, to) {

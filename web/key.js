@@ -4,7 +4,11 @@ import { session } from "./kept.js";
 const dialog = document.getElementById("key");
 const secret = document.getElementById("secret");
 const wrong = document.getElementById("wrong");
+const knowing = [];
 let asking = null;
+
+/** Calls back with each key that is given. */
+export const onGiven = (known) => knowing.push(known);
 
 /** The key there is, or none; called with whether that one was wrong, it asks for another. */
 export function key(isWrong) {
@@ -24,5 +28,6 @@ async function another(isWrong) {
   secret.value = "";
   if (dialog.returnValue !== "use" || !given) return undefined;
   session.set("key", given);
+  for (const known of knowing) known(given);
   return given;
 }

@@ -27,11 +27,12 @@ export function noted(turn, does) {
   return said;
 }
 
-/** What makes the difference between streaming and waiting. */
-export function timed({ whole, first, took, state }) {
+/** Who answered, if there was a choice, and what makes the difference between streaming and waiting. */
+export function timed({ model, whole, first, took, state }) {
+  const by = model ? `${model}: ` : "";
   const said = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
   if (took === undefined) return "";
-  if (whole) return `without streaming: nothing for ${said(took)}`;
+  if (whole) return `${by}without streaming: nothing for ${said(took)}`;
   const end = state === "done" ? "all" : "end";
-  return first === undefined ? "" : `first words after ${said(first)}, ${end} after ${said(took)}`;
+  return first === undefined ? "" : `${by}first words after ${said(first)}, ${end} after ${said(took)}`;
 }

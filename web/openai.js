@@ -85,8 +85,9 @@ export async function* createChatCompletion(body, options = {}) {
   try {
     const open = { ...options, signal };
     const response = await post("/chat/completions", { ...body, stream: true }, open);
-    for await (const data of payloads(response.body, signal)) {
+    for await (const { event, data } of payloads(response.body, signal)) {
       if (data === "[DONE]") return;
+      if (event === "error") throw told(failure(understood(data)) ?? understood(data), {});
       yield answered(data);
     }
     throw new OpenAIError("The answer ended before its end.", { code: "truncated" });
@@ -247,21 +248,28 @@ function pause(delay, signal) {
   });
 }
 
-/** What stands behind `data:`, wherever the network cuts. Each is one line in this protocol. */
+/**
+ * What stands behind `data:`, wherever the network cuts: one line in this protocol. And what is
+ * behind an `event:` before it, by which some servers name an error.
+ */
 async function* payloads(body, signal) {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = "";
+  let event = "";
   for (;;) {
     const { done, value } = await reached(() => reader.read(), signal);
-    if (done && /^data: ?\[DONE\]$/.test(rest)) yield "[DONE]"; // some forget the line's end
+    if (done && /^data: ?\[DONE\]$/.test(rest)) yield { event, data: "[DONE]" }; // some forget the line's end
     if (done) return;
     const lines = decoder.decode(value, { stream: true }).split(/[\r\n]/); // blank lines say nothing
     lines[0] = rest + lines[0];
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      const data = line.startsWith("data:") && line.slice(5).trim();
-      if (data) yield data; // with nothing in it, it is a sign of life
+      const [, field, text] = /^(event|data):(.*)$/s.exec(line) ?? [];
+      if (field === "event") event = text.trim();
+      if (field !== "data" || !text.trim()) continue; // with nothing in it, it is a sign of life
+      yield { event, data: text.trim() };
+      event = "";
     }
   }
 }

@@ -1,5 +1,6 @@
 // What an agent did before it answered: a line for each tool's call, which opens.
 import { el } from "./dom.js";
+import { patch } from "./patch.js";
 
 export class Steps {
   element = el("div", { className: "steps" });
@@ -8,9 +9,10 @@ export class Steps {
   show(tools) {
     this.#made.length = Math.min(this.#made.length, tools.length); // the run may begin anew
     for (const [n, tool] of tools.entries()) {
-      const [made, shown] = this.#made[n] ?? [el("details", { className: "step" })];
+      const [made, shown] = this.#made[n] ?? [el("details")];
       const now = `${tool.id} ${tool.state} ${tool.input}`;
-      if (shown !== now) made.replaceChildren(...step(tool));
+      made.className = `step ${tool.state}`;
+      if (shown !== now) patch(made, step(tool)); // what has the focus keeps it
       this.#made[n] = [made, now];
     }
     const wanted = this.#made.map(([made]) => made);
@@ -25,7 +27,7 @@ function step({ name, state, input, output, passages }) {
   return [
     el(
       "summary",
-      { className: state },
+      {},
       el("b", {}, name),
       ...(asked ? [" ", el("bdi", {}, asked)] : []),
       el("i", {}, " → ", el("bdi", {}, passages ? found : came)),

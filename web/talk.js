@@ -40,7 +40,8 @@ async function attempt(turn, options, key) {
 
 async function run(turn, { question, changed, key, signal }) {
   const common = { key, signal, include: turn.include };
-  const asked = { text: turn.question, onConflict: "interrupt", ...question, ...common };
+  const wanted = { text: turn.question, model: turn.model || undefined, onConflict: "interrupt" };
+  const asked = { ...wanted, ...question, ...common };
   if (turn.whole) return readWhole(turn, await answer(asked));
   const events = turn.runId
     ? resume(turn.runId, turn.cursor, common)

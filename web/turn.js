@@ -13,11 +13,15 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** `state`: asking, running, done, stopped, failed. `whole`: not streamed. `tab`: that asked it. */
-export function newTurn(question, { whole = false, thoughts = false, tab = "" } = {}) {
+/**
+ * `state`: asking, running, done, stopped, failed. `whole`: not streamed. `tab`: that asked it.
+ * `model`: that was chosen, if there was a choice.
+ */
+export function newTurn(question, { model = "", whole = false, thoughts = false, tab = "" } = {}) {
   const include = ["tools", "sources", ...(thoughts ? ["thoughts"] : [])];
   const id = newId();
-  return { id, question, state: "asking", whole, include, tab, asked: Date.now(), ...empty() };
+  const how = { model, whole, include, tab };
+  return { id, question, state: "asking", ...how, asked: Date.now(), ...empty() };
 }
 
 const empty = () => ({ certain: "", uncertain: "", thoughts: "", tools: [], sources: [] });

@@ -105,6 +105,20 @@ test("errors in the shapes that others have", async () => {
   });
 });
 
+test("an error that only its event's name tells", async () => {
+  for (const data of [{ message: "Broken." }, "Broken.", { error: { message: "Broken." } }]) {
+    const broken = `event: error\ndata: ${JSON.stringify(data)}\n\n`;
+    await scripted([events(`event: chunk\n${STREAM}${broken}${DONE}`)], async ({ url }) => {
+      const seen = [];
+      const all = async () => {
+        for await (const chunk of createChatCompletion(BODY, { url })) seen.push(chunk);
+      };
+      await assert.rejects(all, { name: "OpenAIError", message: "Broken.", status: 0 });
+      assert.deepEqual(seen, CHUNKS);
+    });
+  }
+});
+
 test("the last line may have no end, if it is whole", async () => {
   for (const [end, whole] of [
     ["data: [DONE]", true],

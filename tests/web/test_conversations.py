@@ -172,6 +172,60 @@ def test_a_full_browser_keeps_what_it_can(chat: Chat, model: Upstream):
     assert chat.texts("#notice") == []
 
 
+MANY = """(async () => {
+  const { newTurn } = await import("/web/turn.js");
+  const id = "a".repeat(32);
+  const text = "- **word** `code` [link](https://a.example)\\n".repeat(100);
+  const turns = Array.from({ length: 30 }, (_, n) => newTurn(`Question ${n}`));
+  for (const turn of turns) {
+    Object.assign(turn, { state: "done", certain: `${turn.question}\\n\\n${text}` });
+    localStorage[`lastword/${id}/${turn.id}`] = JSON.stringify(turn);
+  }
+  const order = { id, turns: turns.map((turn) => turn.id) };
+  localStorage[`lastword/${id}`] = JSON.stringify(order);
+  localStorage.lastword = JSON.stringify([{ id, title: "Long", at: 0 }]);
+  return id;
+})()"""
+AT_END = """(({ scrollTop, scrollHeight, clientHeight }) =>
+  scrollHeight - scrollTop - clientHeight < 2)(document.getElementById("log"))"""
+WATCH = """
+window.shown = [];
+document.addEventListener("readystatechange", () => new MutationObserver((changes) => {
+  shown.push(changes.flatMap(({ addedNodes }) => [...addedNodes])
+    .map((turn) => turn.querySelector(".question").textContent));
+}).observe(document.getElementById("turns"), { childList: true }), { once: true });
+"""
+
+
+def test_a_long_conversation_is_shown_from_its_end(chat: Chat):
+    """In many pieces, between which the browser may draw."""
+    thread = chat.evaluate(MANY)
+    chat.before_all(WATCH)
+    chat.visit(f"/#{thread}")
+    chat.wait("document.querySelectorAll('.turn').length === 30")
+    questions = [f"Question {number}" for number in range(30)]
+    assert chat.texts(".question") == questions
+    pieces = chat.evaluate("shown")
+    assert [question for piece in pieces for question in piece] == questions[::-1]
+    assert len(pieces) > 1
+    chat.wait(AT_END)
+
+
+def test_what_changes_while_a_long_conversation_is_shown(chat: Chat, model: Upstream):
+    thread = chat.evaluate(MANY)
+    chat.visit(f"/#{thread}")
+    chat.ask("Question 30")
+    chat.wait_until_idle()
+    chat.wait("document.querySelectorAll('.turn').length === 31")
+    assert chat.texts(".question") == [f"Question {number}" for number in range(31)]
+    chat.evaluate("location.hash = ''")
+    chat.wait("!document.querySelector('.turn')")
+    chat.evaluate(f"location.hash = '{thread}'; location.hash = ''")
+    chat.ask("Something else")
+    chat.wait_until_idle()
+    assert chat.texts(".question") == ["Something else"]
+
+
 def test_a_turn_is_kept_by_itself(chat: Chat, model: Upstream):
     """A long conversation is not written again with each token."""
     model.script(Reply(tokens=[final("Long ago.")]))

@@ -57,6 +57,24 @@ def test_a_tools_call_is_a_step_that_opens(chat: Chat, model: Upstream):
     assert chat.answer == "Hello there."
 
 
+def test_a_step_keeps_the_focus_when_it_ends(chat: Chat):
+    said = """(async () => {
+      const { Steps } = await import("/web/steps.js");
+      const steps = new Steps();
+      document.body.append(steps.element);
+      const tool = { id: "1", name: "search", input: "{}" };
+      steps.show([{ ...tool, state: "started" }]);
+      const summary = steps.element.querySelector("summary");
+      summary.focus();
+      summary.click();
+      steps.show([{ ...tool, state: "failed", output: "No." }]);
+      return [document.activeElement === summary, steps.element.innerText];
+    })()"""
+    focused, text = chat.evaluate(said)
+    assert focused
+    assert text.split() == ["search", "→", "No.", "Input", "Failed", "No."]
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
 def test_sources_are_numbers_that_open_the_passage(
     whole: bool, serve: Callable[..., Lastword], somebody: Callable[..., Chat]
@@ -332,6 +350,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
     chat.wait("document.getElementById('key').open")
     chat.type("sk-ключ")
     chat.press("Enter")
+    chat.wait("!document.getElementById('key').open")
     chat.ask("hi")
     chat.wait_for_text("#wrong", "That key was not accepted.")
     chat.type("sk-bob")
@@ -356,6 +375,34 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
     other.click("#key button", "Not now")
     other.wait_until_idle()
     assert other.text(".note").startswith("Without its key this server does not answer.")
+
+
+def test_the_model_can_be_chosen_where_there_are_several(
+    serve: Callable[..., Lastword], upstream: Upstream, somebody: Callable[..., Chat]
+):
+    chat = somebody(serve(models="openai:other", api_keys="sk-anne"))
+    chat.type("sk-anne")
+    chat.press("Enter")
+    chat.wait("document.querySelectorAll('#model option').length === 2")
+    assert chat.evaluate("document.getElementById('model').value") == "openai:test"
+    for chosen in ("other", "other", "test"):
+        chat.evaluate(
+            f"{{ const choice = document.getElementById('model'); choice.value = 'openai:{chosen}';"
+            " choice.dispatchEvent(new Event('change')) }"
+        )
+        chat.reload()
+        chat.wait("document.querySelectorAll('#model option').length === 2")
+        chat.ask("hi")
+        chat.wait_until_idle()
+        assert upstream.requests[-1].body["model"] == chosen
+        assert chat.texts(".timing")[-1].startswith(f"openai:{chosen}: first words")
+
+
+def test_there_is_no_choice_of_one(chat: Chat, model: Upstream):
+    chat.ask("hi")
+    chat.wait_until_idle()
+    assert "Model" not in chat.text("#options")
+    assert chat.text(".timing").startswith("first words")
 
 
 # Small and fast

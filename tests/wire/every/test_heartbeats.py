@@ -34,7 +34,9 @@ def test_a_model_that_thinks_for_long(
     lastword = serve(protocol="think+json_chat", heartbeat=0.1, on_disconnect="cancel")
     upstream.script(Reply(tokens=THOUGHTS, delay=0.01))
     with Client(lastword, EVENTS, path=path, **asked) as client:
-        while client.body.count(b": heartbeat\n") < 3:
+        upstream.wait_for(lambda: upstream.requests and upstream.requests[0].sent)
+        before = client.body.count(b": heartbeat\n")
+        while client.body.count(b": heartbeat\n") < before + 3:
             assert client.read(), "it ended before"
         assert upstream.requests[0].ended is None, "the model still thinks"
         assert b"hm" not in client.received
