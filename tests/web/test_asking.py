@@ -1,4 +1,4 @@
-"""The chat page in a real browser, as people use it."""
+"""The chat page: a question, and what is seen of its answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream.events import AnswerConfirmed, AnswerDelta, AnswerRetracted, Event, ToolStarted
-from tests.replies import Gate, Reply, Stall, Status, Token, blob, final
+from tests.replies import Gate, Reply, Stall, Token, blob, final
 from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
 from tests.web.page import Chat, heard, stalled
@@ -16,9 +16,6 @@ from tests.wire.proxy import Proxy
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 WORDS = ["One ", "two ", "**three", "** four.\n\nFive."]
-
-
-# Asking
 
 
 def test_tokens_come_one_by_one_and_nothing_moves(chat: Chat, model: Upstream):
@@ -263,120 +260,6 @@ def test_without_streaming_there_is_nothing_to_see(chat: Chat, model: Upstream):
     model.wait_for(lambda: model.cancelled)
 
 
-# What may go wrong
-
-
-def test_reloaded_in_mid_answer_it_goes_on(shared: Lastword, model: Upstream, somebody):
-    """Also where the network cuts, again and again."""
-    pieces = [f"w{n} " for n in range(200)]
-    reply = model.script(Reply(tokens=spoken(*pieces), gate=Gate(101)))
-    assert reply.gate
-    with Proxy(shared.url, [400, 700, 1000, 500]) as proxy:
-        chat = somebody(proxy)
-        chat.ask("Count")
-        chat.wait_for_text(".text", "w9 ")
-        chat.reload()
-        chat.wait_for_text(".text", "w99")
-        chat.wait("!document.querySelector('.note').textContent")
-        reply.gate.release()
-        chat.wait_until_idle()
-        assert chat.answer == "".join(pieces).strip()
-        assert len(proxy.heads) >= 3
-    assert len(model.requests) == 1
-
-
-def test_what_goes_wrong_is_said_in_words_and_tried_again(chat: Chat, model: Upstream):
-    model.script(Status(400))
-    chat.ask("First")
-    chat.wait_until_idle()
-    assert chat.text(".note.failed").startswith("The model's server rejected the request.")
-    chat.click(".note button", "Try again")
-    chat.wait_for_text(".text", "Hello there.")
-    chat.wait_until_idle()
-    assert len(chat.texts(".turn")) == 1
-    chat.network(there=False)
-    chat.ask("Second")
-    chat.wait_until_idle()
-    assert chat.text(".note.failed").startswith("The server cannot be reached.")
-    chat.network(there=True)
-    chat.click(".note button", "Try again")
-    chat.wait("document.querySelectorAll('.turn > .text > p').length === 2")
-    chat.wait_until_idle()
-    assert chat.texts(".turn > .text") == ["Hello there."] * 2
-    assert len(heard(model)) == 3
-    model.script(Status(400))
-    for text in ("Third", "Fourth"):
-        chat.ask(text)
-        chat.wait_until_idle()
-    assert chat.texts(".note.failed") != []
-    assert chat.texts(".note button") == [], "what came after it would be lost"
-
-
-def test_a_page_left_before_the_server_had_the_question(chat: Chat, model: Upstream):
-    """And an answer that did not stream is lost with its page."""
-    stalled(model, "never")
-    chat.click("#options label", "Without streaming")
-    chat.ask("Too soon")
-    model.wait_for(lambda: model.open)
-    chat.reload()
-    chat.wait_for_text(".note.failed", "The page was left before")
-    chat.click(".note button", "Try again")
-    chat.wait_until_idle()
-    assert chat.answer == "Hello there."
-
-
-def test_a_run_that_the_server_has_lost(chat: Chat, model: Upstream):
-    """As one without Redis that was started again."""
-    stalled(model, "This much", "more")
-    chat.ask("Talk")
-    chat.wait_for_text(".text", "This much")
-    chat.evaluate(
-        "addEventListener('pagehide', () => { for (const key of Object.keys(localStorage))"
-        " localStorage[key] = localStorage[key].replace(/runId.../, 'runId\":\"x') })"
-    )
-    chat.reload()
-    chat.wait_until_idle()
-    assert chat.text(".note").startswith("The server no longer has this answer")
-    assert chat.answer == "This much"
-
-
-# Keys
-
-
-def test_a_key_is_asked_for_and_kept_for_the_tab(
-    serve: Callable[..., Lastword], somebody: Callable[..., Chat]
-):
-    chat = somebody(serve(api_keys="sk-anne"))
-    chat.wait("document.getElementById('key').open")
-    chat.type("sk-ключ")
-    chat.press("Enter")
-    chat.wait("!document.getElementById('key').open")
-    chat.ask("hi")
-    chat.wait_for_text("#wrong", "That key was not accepted.")
-    chat.type("sk-bob")
-    chat.press("Enter")
-    chat.wait("!document.getElementById('key').open")
-    chat.wait_for_text("#wrong", "That key was not accepted.")
-    chat.type("sk-anne")
-    chat.press("Enter")
-    chat.wait_until_idle()
-    assert chat.answer == "Hello there."
-    assert "sk-" not in chat.evaluate("JSON.stringify(localStorage)")
-    chat.reload()
-    chat.ask("again")
-    chat.wait_until_idle()
-    assert chat.texts(".turn > .text") == ["Hello there."] * 2
-    other = Chat(chat.page.another(), chat.url)
-    other.visit()
-    other.wait("document.getElementById('key').open")
-    other.press("Escape")
-    other.ask("hi")
-    other.wait("document.getElementById('key').open")
-    other.click("#key button", "Not now")
-    other.wait_until_idle()
-    assert other.text(".note").startswith("Without its key this server does not answer.")
-
-
 def test_the_model_can_be_chosen_where_there_are_several(
     serve: Callable[..., Lastword], upstream: Upstream, somebody: Callable[..., Chat]
 ):
@@ -404,67 +287,6 @@ def test_there_is_no_choice_of_one(chat: Chat, model: Upstream):
     assert "Model" not in chat.text("#options")
     assert chat.text(".timing").startswith("first words")
 
-
-# Small and fast
-
-
-def test_it_weighs_little_and_loads_nothing_from_elsewhere(chat: Chat):
-    chat.visit()
-    sizes = {
-        event["requestId"]: event["encodedDataLength"]
-        for event in chat.page.told("Network.loadingFinished")
-    }
-    asked = chat.page.told("Network.requestWillBeSent")
-    urls = {event["request"]["url"] for event in asked}
-    assert {url for url in urls if not url.startswith((chat.url, "data:", "about:"))} == set()
-    loaded = [event["requestId"] for event in asked if "/web/" in event["request"]["url"]]
-    assert len(loaded) > 10
-    assert sum(sizes.values()) < 2 * 60_000, "both visits"
-
-
-def test_five_thousand_tokens_never_hold_the_page_up(chat: Chat, model: Upstream):
-    """No task of it takes 50 ms of the processor: time on a clock would count others' work."""
-    part = [*["word "] * 20, "**bold** ", "`code`\n- ", "item\n\n", "| a | b |\n|---|---|\n"]
-    pieces = [*part * 200, "\n```\n", *["a line\n"] * 200, "```\n\nend."]
-    assert len(pieces) >= 5000
-    # Slow enough for many frames, each with a few tokens.
-    model.script(Reply(tokens=spoken(*pieces), delay=0.0002))
-    chat.page.call("Tracing.start", traceConfig={"includedCategories": ["devtools.timeline"]})
-    chat.ask("At length")
-    chat.wait_for_text(".text", "end.")
-    chat.page.call("Tracing.end")
-    chat.wait_for_event("Tracing.tracingComplete")
-    traced = [event for told in chat.page.told("Tracing.dataCollected") for event in told["value"]]
-    frames = [event for event in traced if event["name"] == "FireAnimationFrame"]
-    script = [event.get("tdur", 0) / 1000 for event in traced if event["name"] == "FunctionCall"]
-    assert len(frames) > 50
-    assert 0 < max(script) < 50
-
-
-def test_both_modules_in_somebodys_own_page(chat: Chat, model: Upstream):
-    model.default = lambda _: Reply(tokens=spoken("Grüße ", "🤙"))
-    said = """(async () => {
-      const { createChatCompletion } = await import("/web/openai.js");
-      const { Answer, ask } = await import("/web/lastword.js");
-      const body = { model: "openai:test", messages: [{ role: "user", content: "hi" }] };
-      let text = "";
-      for await (const chunk of createChatCompletion(body, { url: "/v1" }))
-        text += chunk.choices[0]?.delta.content ?? "";
-      const answer = new Answer();
-      for await (const event of ask({ text: "hi" })) answer.read(event);
-      return [text, answer.text];
-    })()"""
-    assert chat.evaluate(said) == ["Grüße 🤙"] * 2
-
-
-def test_the_input_needs_no_script_to_be_there(chat: Chat):
-    chat.page.call("Emulation.setScriptExecutionDisabled", value=True)
-    chat.page.call("Page.navigate", url=chat.url + "/?plain")
-    chat.wait("location.search === '?plain' && document.readyState === 'complete'")
-    assert chat.evaluate("document.getElementById('text').checkVisibility()")
-
-
-# Text that may not be the answer
 
 CALCULATE = {"name": "calculator", "arguments": '{"expression": "6*7"}'}
 CALL: Token = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": CALCULATE}]}
