@@ -52,7 +52,7 @@ class Lastword:
         """Runs in progress."""
         return len(self.runner._threads)
 
-    def wait_until_idle(self, timeout: float = 10.0) -> None:
+    def wait_until_idle(self, timeout: float = 30.0) -> None:
         wait_for(lambda: self.active == 0, timeout)
 
 
@@ -72,7 +72,7 @@ def serving(data: Path, **settings: Any) -> Iterator[Lastword]:
         assert not lastword.thread.is_alive(), "the server did not stop"
 
 
-def wait_for(condition: Any, timeout: float = 10.0) -> None:
+def wait_for(condition: Any, timeout: float = 30.0) -> None:
     """Wait until a condition holds, however long that takes up to `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():

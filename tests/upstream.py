@@ -88,7 +88,7 @@ class Upstream:
     def cancelled(self) -> int:
         return sum(r.left is not None for r in self.requests)
 
-    def wait_for(self, condition: Callable[[], Any], timeout: float = 5.0) -> None:
+    def wait_for(self, condition: Callable[[], Any], timeout: float = 30.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
@@ -96,7 +96,7 @@ class Upstream:
             with self._changed:
                 self._changed.wait(0.005)  # the condition may be about something else than us
 
-    async def until(self, condition: Callable[[], Any], timeout: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], Any], timeout: float = 30.0) -> None:
         await asyncio.to_thread(self.wait_for, condition, timeout)
 
     # The server.

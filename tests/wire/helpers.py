@@ -18,7 +18,7 @@ TEXT, EVENTS, JSON = "text/plain", "text/event-stream", "application/json"
 WIRES = (TEXT, EVENTS, JSON)
 OPENING = '```json\n{"action": "Final Answer", "action_input": "'
 CLOSING = '"}\n```'
-TIMEOUT = 20
+TIMEOUT = 60
 
 
 class Shared(NamedTuple):

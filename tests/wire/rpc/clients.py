@@ -14,7 +14,7 @@ from tests.serving import Lastword
 from wire.rpc.lastword.v1 import chat_pb2 as pb
 from wire.rpc.lastword.v1.chat_pb2_grpc import ChatStub
 
-TIMEOUT = 20
+TIMEOUT = 60
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent.parent
 GENERATED = ROOT / "wire" / "rpc"
