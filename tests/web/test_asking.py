@@ -264,6 +264,7 @@ def test_the_model_can_be_chosen_where_there_are_several(
     serve: Callable[..., Lastword], upstream: Upstream, somebody: Callable[..., Chat]
 ):
     chat = somebody(serve(models="openai:other", api_keys="sk-anne"))
+    chat.wait("document.getElementById('key').open")
     chat.type("sk-anne")
     chat.press("Enter")
     chat.wait("document.querySelectorAll('#model option').length === 2")
