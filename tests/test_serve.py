@@ -85,6 +85,7 @@ def test_serve_says_where_it_is_and_ends_open_streams(tmp_path: Path, upstream: 
             return stack.enter_context(answer)
 
         events = [ask("text/event-stream") for _ in range(3)]
+        assert {"server", "date"} & {name.lower() for name in events[0].headers} == {"date"}
         text = ask("text/plain").iter_content(5)
         assert next(text) == b"Hello"
         upstream.wait_for(lambda: upstream.open == 4)

@@ -1,34 +1,43 @@
 // The list of conversations beside the page; on a phone it comes and goes.
 import { button, composing, el } from "./dom.js";
+import { place } from "./patch.js";
 
 const aside = document.getElementById("aside");
 const menu = document.getElementById("menu");
 const list = document.getElementById("list");
 
-const CURRENT = { "aria-current": "page" };
+let items = new Map(); // by conversation
 
 /** Shows the conversations; `current` is the one that is open. */
 export function show(conversations, current, remove) {
-  const items = conversations.map(({ id, title }) =>
-    el(
-      "li",
-      {},
-      el("a", { href: `#${id}`, title, dir: "auto", ...(id === current && CURRENT) }, title),
-      deletion(title, () => remove(id)),
-    ),
-  );
-  list.replaceChildren(...items);
+  const before = items;
+  const known = ({ id, title }) => before.get(id)?.title === title && before.get(id);
+  items = new Map(conversations.map((each) => [each.id, known(each) || item(each, remove)]));
+  for (const [id, { firstChild }] of items) firstChild.ariaCurrent = id === current ? "page" : null;
+  place(list, [...items.values()]); // what has the focus keeps it
+}
+
+function item({ id, title }, remove) {
+  const link = el("a", { href: `#${id}`, dir: "auto" }, title);
+  return el("li", { title }, link, deletion(title, () => remove(id)));
 }
 
 /** It asks once more, in its own place. */
 function deletion(title, remove) {
-  const made = button("×", ask, { className: "delete", "aria-label": `Delete: ${title}` });
-  function ask() {
-    if (made.textContent !== "×") return remove();
-    made.textContent = "Delete?";
-    made.setAttribute("aria-label", `Really delete: ${title}`);
-    made.onblur = () => (made.textContent = "×");
+  let asked;
+  const made = button("", () => (asked ? remove() : ask(true)), { className: "delete" });
+  function ask(really) {
+    asked = really;
+    made.textContent = really ? "Delete?" : "×";
+    made.ariaLabel = `${really ? "Really delete" : "Delete"}: ${title}`;
   }
+  made.onblur = () => ask(false);
+  made.onkeydown = (event) => {
+    if (event.key !== "Escape" || !asked) return;
+    event.stopPropagation(); // it means this, and neither the menu nor the answer
+    ask(false);
+  };
+  ask(false);
   return made;
 }
 
@@ -47,7 +56,8 @@ addEventListener("keydown", (event) => {
   event.preventDefault(); // it means this, and not the answer
   toggle(false);
 });
-addEventListener("click", ({ target }) => {
-  const chosen = list.contains(target) && target.closest("a");
-  if (chosen || (!aside.contains(target) && !menu.contains(target))) toggle(false);
+addEventListener("click", (event) => {
+  const path = event.composedPath(); // what was clicked may be gone
+  const chosen = path.includes(list) && event.target.closest("a");
+  if (chosen || !(path.includes(aside) || path.includes(menu))) toggle(false);
 });

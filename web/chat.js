@@ -5,12 +5,12 @@ import { composing } from "./dom.js";
 import { key, onGiven } from "./key.js";
 import { offer } from "./model.js";
 import { fresh, keeping, save, soon } from "./saving.js";
-import { grown, toEnd, toTop } from "./scroll.js";
+import { toEnd, toTop } from "./scroll.js";
 import * as store from "./store.js";
 import { gone, tab } from "./tab.js";
-import { drop, follow, forgetSoon, leave, stop } from "./talk.js";
+import { drop, follow, forgetOwed, leave, stop } from "./talk.js";
 import { say } from "./told.js";
-import { fail, history, isOpen, newId, newTurn } from "./turn.js";
+import { cut, fail, history, isOpen, newId, newTurn } from "./turn.js";
 import { View } from "./view.js";
 
 const DOCUMENTS =
@@ -22,6 +22,7 @@ const [log, turns, empty] = ["log", "turns", "empty"].map(at);
 const SLICE = 10; // milliseconds of a frame that may be spent on what is not seen
 
 const live = new Map(); // turns that are followed, by id: newer than what is kept
+const waiting = new Map(); // the conversations of turns that were left for others, by id
 const awaited = new Set(); // turns of other pages
 const dirty = new Set();
 let current = { turns: [], views: new Map() };
@@ -40,9 +41,10 @@ function open(id) {
   const next = kept ? id : null;
   if (next !== current.id) composer.move(current.id, next);
   current = { id: next, turns: known, views: new Map() };
+  at("elsewhere").hidden = !id || Boolean(kept);
   turns.replaceChildren();
   fill();
-  known.forEach(goOn);
+  known.forEach((turn) => goOn(turn));
   showAll();
   if (known.length) toEnd();
   else toTop();
@@ -60,13 +62,12 @@ async function fill() {
     }
     await new Promise((drawn) => setTimeout(drawn));
     if (current !== shown) return;
-    grown();
   }
 }
 
 function viewOf(turn, quietly) {
   const again = (turn) => turn.id === last().id && edit(turn, turn.question);
-  const view = new View(turn, { say, edit, now, again });
+  const view = new View(turn, { say, edit, now, again, focus: composer.focus });
   if (quietly && !isOpen(turn)) view.quietly();
   view.update(turn);
   current.views.set(turn.id, view);
@@ -76,19 +77,19 @@ function viewOf(turn, quietly) {
 function showAll() {
   empty.hidden = current.turns.length > 0;
   document.title = current.turns.length
-    ? `${current.turns[0].question.slice(0, 60)} – Lastword`
+    ? `${cut(current.turns[0].question, 60)} – Lastword`
     : "Lastword";
   aside.show(store.list(), current.id, remove);
   composer.showState(busy());
 }
 
 /** A turn that was left in the middle, by this page before it was loaded again, or by another. */
-function goOn(turn) {
+function goOn(turn, id = current.id) {
   if (!isOpen(turn) || live.has(turn.id)) return;
-  if (!turn.runId) return abandoned(current.id, turn);
+  if (!turn.runId) return abandoned(id, turn);
   turn.resumed = true;
   delete turn.lost;
-  pursue(current.id, turn);
+  pursue(id, turn);
 }
 
 /** Only the page that asked it will have its answer. */
@@ -118,6 +119,7 @@ function ask(question, from = current.turns.length, before = said(question)) {
   for (const gone of current.turns.splice(from)) {
     leave(gone);
     current.views.get(gone.id).element.remove();
+    current.views.delete(gone.id);
   }
   current.turns.push(turn);
   keeping(() => store.begin(current.id, turn, from));
@@ -150,6 +152,26 @@ async function pursue(id, turn, question = {}) {
   await follow(turn, { question, key, changed: () => changed(id, turn) });
   live.delete(turn.id);
   save();
+  if (isOpen(turn)) waiting.set(turn.id, id);
+  followWaiting();
+}
+
+/** A browser has few connections: the answer that is awaited here goes first. */
+function leaveOthers() {
+  for (const { id, turn } of live.values()) {
+    if (id !== current.id && turn.runId && !turn.whole) leave(turn);
+  }
+}
+
+/** One after the other, once nothing else is followed, and at once what is looked at. */
+function followWaiting() {
+  for (const [turnId, id] of waiting) {
+    const isHere = id === current.id;
+    if (live.size && !isHere) continue;
+    waiting.delete(turnId);
+    const here = isHere && current.turns.find((turn) => turn.id === turnId);
+    goOn(here || store.turnOf(id, turnId), id);
+  }
 }
 
 async function halt() {
@@ -175,7 +197,7 @@ function draw() {
   dirty.clear();
   for (const turn of changed) current.views.get(turn.id)?.update(turn);
   composer.showState(busy());
-  grown();
+  if (live.has(last()?.id)) leaveOthers();
 }
 
 setInterval(() => busy() && current.views.get(last().id).update(last()), 1000);
@@ -212,7 +234,7 @@ function reconcile(turnId) {
   place(before, theirs);
   theirs.filter((turn, n) => turn !== before[n]).forEach((turn) => dirty.add(turn));
   requestAnimationFrame(draw);
-  theirs.forEach(goOn);
+  theirs.forEach((turn) => goOn(turn));
 }
 
 /** Others go, and come at the end; those that stay are not touched, since there may be many. */
@@ -220,20 +242,30 @@ function place(before, now) {
   const ids = new Set(now.map(({ id }) => id));
   const gone = before.filter(({ id }) => !ids.has(id));
   const come = now.filter(({ id }) => !before.some((turn) => turn.id === id));
-  for (const { id } of gone) current.views.get(id)?.element.remove();
+  for (const { id } of gone) {
+    current.views.get(id)?.remove();
+    current.views.delete(id);
+  }
   turns.append(...come.map((turn) => viewOf(turn).element));
   if (gone.length || come.length) showAll();
 }
 
-async function remove(id) {
+function remove(id) {
   const running = (store.find(id) ?? []).map(newest).filter(isOpen);
   store.forget(id);
+  keeping(() => store.owe(id));
   composer.forgetDraft(id);
   if (id === current.id) renew();
   else showAll();
   at("new").focus();
-  await Promise.allSettled(running.map((turn) => stop(turn, key())));
-  await forgetSoon(id, key());
+  for (const turn of running) stop(turn, key()).catch(() => {});
+  forgetOwed(key);
+}
+
+/** Who asks is known now. */
+function known(given) {
+  offer(given);
+  forgetOwed(key);
 }
 
 function renew() {
@@ -259,7 +291,10 @@ at("new").addEventListener("click", () => {
   composer.focus();
 });
 at("sign").addEventListener("click", () => at("offline").showModal());
-addEventListener("hashchange", () => open(location.hash.slice(1)));
+addEventListener("hashchange", () => {
+  open(location.hash.slice(1));
+  say(document.title);
+});
 
 fresh();
 open(location.hash.slice(1));
@@ -268,6 +303,6 @@ const config = await fetch("/web/config")
   .catch(() => ({}));
 at("sign").hidden = !config.offline;
 if (config.documents) at("about").textContent = DOCUMENTS;
-onGiven(offer);
+onGiven(known);
 if (config.wants_key && !key()) key(false);
-else offer(key());
+else known(key());

@@ -1,11 +1,12 @@
 // Which sources a text cites: as the server reads it (stream/citations.py), so that both agree. Pure.
 
-const ONE = "[0-9０-９]{1,3}";
+const ONE = "\\p{Nd}{1,3}";
 const CITATION = new RegExp(
-  `[[［【] ?(${ONE}(?: {0,2}[,，、;–-] {0,2}${ONE}){0,20}) ?(?:†[^[\\]【】\\n]{0,80})?[\\]］】](?!\\()`,
-  "y",
+  `[[［【] ?(${ONE}(?: {0,2}[,،，、;–-] {0,2}${ONE}){0,20}) ?(?:†[^[\\]【】\\n]{0,80})?[\\]］】](?!\\()`,
+  "uy",
 );
-const NUMBERS = new RegExp(`(${ONE})(?: {0,2}[–-] {0,2}(${ONE}))?`, "g");
+const NUMBERS = new RegExp(`(${ONE})(?: {0,2}[–-] {0,2}(${ONE}))?`, "gu");
+const DIGIT = /\p{Nd}/u;
 const LONGEST_RANGE = 20;
 
 /** The numbers of a citation that begins at a place, and the place after it; or nothing. */
@@ -19,8 +20,20 @@ export function citation(text, at) {
 }
 
 function numbers([, first, last]) {
-  const [start, stop] = [first, last ?? first].map((digits) => Number(digits.normalize("NFKC")));
+  const [start, stop] = [first, last ?? first].map(value);
   const isRange = start < stop && stop <= start + LONGEST_RANGE;
   if (isRange) return Array.from({ length: stop - start + 1 }, (_, n) => start + n);
   return [...new Set([start, stop])];
+}
+
+function value(digits) {
+  const signs = [...digits.normalize("NFKC")];
+  return signs.reduce((sum, sign) => 10 * sum + digit(sign.codePointAt()), 0);
+}
+
+/** In Unicode the ten digits of a script stand side by side, and nothing like them before. */
+function digit(code) {
+  let before = 0;
+  while (DIGIT.test(String.fromCodePoint(code - before - 1))) before += 1;
+  return before;
 }

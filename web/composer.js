@@ -8,7 +8,11 @@ const [form, input, send, long] = ["ask", "text", "send", "long"].map(at);
 const switches = ["whole", "thoughts"].map(at);
 const drafts = new Map(); // by conversation
 
-export const focus = () => input.focus();
+/** `text` was typed elsewhere, and has no other place any more. */
+export function focus(text) {
+  if (text) input.value = [input.value, text].filter(Boolean).join("\n\n");
+  input.focus();
+}
 
 /** How a question shall be answered. */
 export const options = () => ({

@@ -29,10 +29,12 @@ export async function copy(text) {
 }
 
 function copyOtherwise(text) {
+  const { activeElement } = document;
   const area = el("textarea", { value: text, className: "unseen" });
   document.body.append(area);
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
+  activeElement.focus();
   return copied;
 }

@@ -1,7 +1,8 @@
 // The elements for the blocks of a text. Only elements that are made here, and text.
-import { button, copy, el } from "./dom.js";
+import { el } from "./dom.js";
 import { inline } from "./inline.js";
 import { math } from "./math.js";
+import { copying } from "./told.js";
 
 /** The elements for blocks. `open`: more of the last may come. `held`: by an item or a quote. */
 export function all(found, options) {
@@ -55,8 +56,7 @@ const MAKERS = {
     ),
   code({ language, text }) {
     const content = el("code", {}, text);
-    const copying = button("Copy", () => copy(content.textContent));
-    const bar = el("div", { className: "bar" }, language, copying);
+    const bar = el("div", { className: "bar" }, language, copying(() => content.textContent));
     const lines = scrolling("pre", `Code ${language}`.trim(), content);
     return el("div", { className: "code", dir: "ltr" }, bar, lines);
   },

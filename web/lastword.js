@@ -77,6 +77,7 @@
 
 const EVENTS = "text/event-stream";
 const JSON_TYPE = "application/json";
+const PASSING = [0, 408, 425, 429]; // and all of the server's own
 const REFUSALS = 2; // after which a question is not sent again
 const LONGEST_DELAY = 30_000;
 const LONGEST_WAIT = 60; // seconds; a server that wants more of them is not waited for
@@ -163,8 +164,12 @@ export async function* resume(runId, after, options = {}) {
 export async function answer(question) {
   const body = asked({ onDisconnect: "cancel", ...question });
   const init = { method: "POST", body, accept: JSON_TYPE, silence: 0 };
-  const response = await unrefused(() => request("/chat", { ...question, ...init }), question);
-  return understood(await reached(() => response.text(), question.signal));
+  return closing(question, async (options) => {
+    const response = await unrefused(() => request("/chat", { ...options, ...init }), options);
+    const reply = understood(await reached(() => response.text(), options.signal));
+    if (typeof reply?.output !== "string") throw malformed();
+    return reply;
+  });
 }
 
 /**
@@ -173,8 +178,7 @@ export async function answer(question) {
  * @param {Options} [options]
  */
 export async function cancel(runId, options = {}) {
-  const path = `/runs/${encodeURIComponent(runId)}`;
-  await request(path, { silence: SILENCE, ...options, method: "DELETE" });
+  await remove(`/runs/${encodeURIComponent(runId)}`, options);
 }
 
 /**
@@ -183,8 +187,34 @@ export async function cancel(runId, options = {}) {
  * @param {Options} [options]
  */
 export async function forget(threadId, options = {}) {
-  const path = `/threads/${encodeURIComponent(threadId)}`;
-  await request(path, { silence: SILENCE, ...options, method: "DELETE" });
+  await remove(`/threads/${encodeURIComponent(threadId)}`, options);
+}
+
+/**
+ * @param {string} path
+ * @param {Options} given
+ */
+async function remove(path, given) {
+  const init = { silence: SILENCE, ...given, method: "DELETE" };
+  await closing(init, (options) => request(path, options));
+}
+
+/** Does something, and closes what it left open. */
+async function closing(options, does) {
+  const leaving = new AbortController();
+  try {
+    return await does({ ...options, signal: either(leaving, options.signal) });
+  } finally {
+    leaving.abort();
+  }
+}
+
+/**
+ * @param {AbortController} ours
+ * @param {AbortSignal} [theirs]
+ */
+function either({ signal }, theirs) {
+  return theirs ? AbortSignal.any([signal, theirs]) : signal;
 }
 
 /** The events of a run, over as many connections as it takes; `place` knows where it was lost. */
@@ -202,7 +232,7 @@ async function* follow(options, place) {
       const error = /** @type {Error} */ (caught);
       const delay = another(error, options, place);
       yield { type: "lost", error, delay };
-      await pause(delay, options.signal);
+      if (await pause(delay, options.signal)) place.failures = 0;
     }
   }
 }
@@ -210,7 +240,7 @@ async function* follow(options, place) {
 /** What one connection has to say, after a null when it is there. Throws if it is lost. */
 async function* connection({ silence = SILENCE, ...given }, place) {
   const leaving = new AbortController();
-  const signal = AbortSignal.any([leaving.signal, ...(given.signal ? [given.signal] : [])]);
+  const signal = either(leaving, given.signal);
   try {
     const open = place.open ?? reopened;
     const response = await open({ ...given, signal, silence }, place);
@@ -219,6 +249,7 @@ async function* connection({ silence = SILENCE, ...given }, place) {
     place.runId ??= response.headers.get("X-Run-Id");
     yield null;
     for await (const { id, name, data } of frames(response.body, silence, signal)) {
+      signal.throwIfAborted(); // it came before, but nobody wants it any more
       const event = { type: name, cursor: id, ...understood(data) };
       if (name === "start") place.runId = event.runId;
       Object.assign(place, { cursor: id, failures: 0 }); // only in a row do they count
@@ -245,7 +276,7 @@ function reopened(options, { runId, cursor }) {
  */
 function another(error, { signal, retries = Infinity, delay = 500 }, place) {
   signal?.throwIfAborted();
-  const passing = error.status === 0 || error.status === 429 || error.status >= 500;
+  const passing = PASSING.includes(error.status) || error.status >= 500;
   const soon = passing && !(error.retryAfter > LONGEST_WAIT);
   if (!soon || !place.runId || place.failures >= retries) throw error;
   return backoff(place.failures++, delay, error.retryAfter);
@@ -294,8 +325,9 @@ async function request(path, { url = "", key, signal, silence, method, body, acc
   const fetched = () => heard(fetch(url + path, { method, body, headers, signal }), silence);
   const response = await reached(fetched, signal);
   if (!response.ok) throw await refusal(response, silence || SILENCE);
-  const type = response.headers.get("Content-Type") ?? "";
-  if (accept && response.status !== 204 && !type.startsWith(accept)) throw malformed();
+  const type = response.headers.get("Content-Type")?.toLowerCase() ?? "";
+  const nothing = response.status === 204; // which is no answer to a question
+  if (nothing ? method === "POST" : !accept || !type.startsWith(accept)) throw malformed();
   return response;
 }
 
@@ -383,18 +415,19 @@ function backoff(failures, delay, retryAfter = 0) {
 }
 
 /**
- * Waits; less if the network comes back, or the caller leaves.
+ * Waits; less if the network comes back, which it tells, or the caller leaves.
  * @param {number} delay
  * @param {AbortSignal} [signal]
- * @returns {Promise<void>}
+ * @returns {Promise<boolean>}
  */
 function pause(delay, signal) {
   return new Promise((resolve, reject) => {
-    const over = () => {
+    /** @param {globalThis.Event} [event] */
+    const over = (event) => {
       clearTimeout(timer);
       globalThis.removeEventListener?.("online", over);
       signal?.removeEventListener("abort", over);
-      signal?.aborted ? reject(signal.reason) : resolve();
+      signal?.aborted ? reject(signal.reason) : resolve(event?.type === "online");
     };
     const timer = setTimeout(over, delay);
     globalThis.addEventListener?.("online", over);

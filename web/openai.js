@@ -81,11 +81,12 @@ export class OpenAIError extends Error {
  */
 export async function* createChatCompletion(body, options = {}) {
   const leaving = new AbortController();
-  const signal = AbortSignal.any([leaving.signal, ...(options.signal ? [options.signal] : [])]);
+  const signal = either(leaving, options.signal);
   try {
     const open = { ...options, signal };
     const response = await post("/chat/completions", { ...body, stream: true }, open);
     for await (const { event, data } of payloads(response.body, signal)) {
+      signal.throwIfAborted(); // it came before, but nobody wants it any more
       if (data === "[DONE]") return;
       if (event === "error") throw told(failure(understood(data)) ?? understood(data), {});
       yield answered(data);
@@ -103,7 +104,7 @@ export async function* createChatCompletion(body, options = {}) {
  * @returns {Promise<Completion>}
  */
 export async function completeChat(body, options = {}) {
-  return whole(await post("/chat/completions", { ...body, stream: false }, options), options);
+  return whole("/chat/completions", { ...body, stream: false }, options);
 }
 
 /**
@@ -113,7 +114,32 @@ export async function completeChat(body, options = {}) {
  * @returns {Promise<Embeddings>}
  */
 export async function createEmbedding(body, options = {}) {
-  return whole(await post("/embeddings", body, options), options);
+  return whole("/embeddings", body, options);
+}
+
+/**
+ * What is not read to its end is closed.
+ * @param {string} path
+ * @param {any} body
+ * @param {Options} options
+ */
+async function whole(path, body, options) {
+  const leaving = new AbortController();
+  const signal = either(leaving, options.signal);
+  try {
+    const response = await post(path, body, { ...options, signal });
+    return answered(await reached(() => response.text(), signal));
+  } finally {
+    leaving.abort();
+  }
+}
+
+/**
+ * @param {AbortController} ours
+ * @param {AbortSignal} [theirs]
+ */
+function either({ signal }, theirs) {
+  return theirs ? AbortSignal.any([signal, theirs]) : signal;
 }
 
 /** Tries until there is an answer to read, or none to be hoped for. */
@@ -142,7 +168,8 @@ async function request(path, body, { url = OPENAI, key, signal, headers }) {
   const response = await reached(() => fetch(url + path, { ...init, signal }), signal);
   const kind = body.stream ? "text/event-stream" : "application/json";
   if (!response.ok) throw await refusal(response);
-  if (!(response.headers.get("Content-Type") ?? "").startsWith(kind)) throw malformed();
+  const type = response.headers.get("Content-Type")?.toLowerCase() ?? "";
+  if (!type.startsWith(kind)) throw malformed();
   return response;
 }
 
@@ -191,14 +218,6 @@ function told(error, about) {
 function seconds(header) {
   const until = Number(header ?? NaN) || (Date.parse(header ?? "") - Date.now()) / 1000;
   return until > 0 ? until : undefined;
-}
-
-/**
- * @param {Response} response
- * @param {Options} options
- */
-async function whole(response, { signal }) {
-  return answered(await reached(() => response.text(), signal));
 }
 
 /** What is no error, however well it began. */

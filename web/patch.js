@@ -15,11 +15,24 @@ export function patch(element, children, from = 0) {
 /** Changes a text only where it is another. */
 export function write(node, text) {
   const { data } = node;
-  let same = 0;
+  let same = text.startsWith(data) ? data.length : 0;
   while (same < text.length && text[same] === data[same]) same++;
   if (same < data.length || same < text.length) {
     node.replaceData(same, data.length - same, text.slice(same));
   }
+}
+
+/**
+ * Gives an element these children, in this order. Those that are in their places already are not
+ * touched, and `focused` stays so, though it is moved.
+ */
+export function place(element, children, focused = document.activeElement) {
+  for (const old of [...element.children]) if (!children.includes(old)) old.remove();
+  children.forEach((child, n) => {
+    const there = element.children[n];
+    if (there !== child) element.insertBefore(child, there ?? null);
+  });
+  focused.focus({ preventScroll: true });
 }
 
 const isText = (node) => typeof node === "string" || node.nodeType === Node.TEXT_NODE;

@@ -38,6 +38,7 @@ export function editing(question, ask, back) {
   const form = el(
     "form",
     { className: "edit" },
+    el("h2", { className: "unseen", dir: "auto" }, question), // the turn's heading goes with it
     text,
     note,
     el("p", {}, "It and everything after it is replaced."),

@@ -20,8 +20,7 @@ export function toTop() {
   stuck = false;
 }
 
-/** There is more of it. */
-export function grown() {
+function grown() {
   if (stuck) toEnd();
 }
 
@@ -37,4 +36,6 @@ log.addEventListener("scroll", () => {
   seen(!up && (stuck || left < STUCK));
 });
 latest.addEventListener("click", toEnd);
-new ResizeObserver(grown).observe(log); // a keyboard comes, a question gets longer
+const sizes = new ResizeObserver(grown); // it comes after the layout, which is asked for anyway
+sizes.observe(log); // a keyboard comes, a question gets longer
+sizes.observe(document.getElementById("turns")); // there is more of it

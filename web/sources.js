@@ -1,6 +1,7 @@
 // The sources of an answer: those that it cites; what else was found is folded below them.
 import { button, el } from "./dom.js";
 import { link } from "./inline.js";
+import { place } from "./patch.js";
 
 export class Sources {
   #heading = el("h3", {}, "Sources");
@@ -26,20 +27,22 @@ export class Sources {
   /** What is open, or has the focus, stays. */
   #made(source) {
     const [known, made] = this.#items.get(source.number) ?? [];
-    return known?.passage === source.passage ? [source, made] : [source, item(source)];
+    return [source, made && known.passage === source.passage ? made : item(source)];
   }
 
   #place(numbers) {
     const first = numbers.filter((number) => this.#items.has(number));
     const rest = [...this.#items.keys()].filter((number) => !first.includes(number));
-    const elements = (some) => some.map((number) => this.#items.get(number)[1]);
-    place(this.#cited, elements(first));
-    place(this.#others, elements(rest));
     const name = first.length ? "Also found" : "Found, but not cited";
     this.#found.textContent = `${name} (${rest.length})`;
     this.#heading.hidden = this.#cited.hidden = !first.length;
     this.#also.hidden = !rest.length;
     this.element.hidden = !this.#items.size;
+    const elements = (some) => some.map((number) => this.#items.get(number)[1]);
+    const focused = document.activeElement;
+    this.#also.open ||= elements(rest).some((item) => item.contains(focused));
+    place(this.#cited, elements(first), focused);
+    place(this.#others, elements(rest), focused);
   }
 
   /** A button that shows the source of this number, or nothing if there is none. */
@@ -54,14 +57,6 @@ export class Sources {
     const label = `Source ${number}: ${title}`;
     return button(String(number), show, { className: "cite", "aria-label": label });
   }
-}
-
-/** Those that are in their places already are not touched. */
-function place(list, elements) {
-  elements.forEach((each, n) => {
-    if (list.children[n] !== each) list.insertBefore(each, list.children[n] ?? null);
-  });
-  while (list.children.length > elements.length) list.lastChild.remove();
 }
 
 function item({ number, title, location, passage }) {

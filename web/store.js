@@ -1,12 +1,15 @@
 // Conversations, kept by the browser and shared by its tabs; each turn by itself, since it is
 // written while it grows. What is changed is read again just before: another tab may change it, too.
 import { local } from "./kept.js";
-import { restored } from "./turn.js";
+import { cut, isOpen, restored } from "./turn.js";
 
 const LIST = "lastword";
+const OWED = "lastword-owed/"; // what the server is still to forget
 const MOST_LOST = 3; // conversations that one answer may take the room of
 const key = (...ids) => [LIST, ...ids].join("/");
+const ours = (id) => (name) => name === key(id) || name.startsWith(key(id, ""));
 let losable = MOST_LOST;
+const hopeless = new Set(); // conversations for which there was not enough room
 const lost = [];
 
 /** Whether anything outlives the page. */
@@ -43,7 +46,7 @@ export function begin(id, turn, from) {
   write(key(id), { id, turns: [...turns.slice(0, from), turn.id] }, id);
   const known = list();
   const title = from > 0 && known.find((other) => other.id === id)?.title;
-  const entry = { id, title: title || turn.question.slice(0, 100), at: turn.asked };
+  const entry = { id, title: title || cut(turn.question, 100), at: turn.asked };
   write(LIST, [entry, ...known.filter((other) => other.id !== id)], id);
 }
 
@@ -57,10 +60,17 @@ export function forget(id) {
     LIST,
     list().filter((other) => other.id !== id),
   );
-  for (const name of local.keys()) {
-    if (name === key(id) || name.startsWith(key(id, ""))) local.remove(name);
-  }
+  for (const name of local.keys().filter(ours(id))) local.remove(name);
 }
+
+/** What was forgotten here is to be forgotten by the server, too, however long that takes. */
+export const owe = (id) => local.set(OWED + id, "");
+export const settle = (id) => local.remove(OWED + id);
+export const owed = () =>
+  local
+    .keys()
+    .filter((name) => name.startsWith(OWED))
+    .map((name) => name.slice(OWED.length));
 
 /**
  * Calls back with the ids of a conversation that another tab changed, and of its turn; with that
@@ -86,17 +96,43 @@ function load(name) {
   }
 }
 
-/** Where there is no more room, the oldest of the other conversations make it, but a few only. */
 function write(name, value, id) {
+  const text = JSON.stringify(value);
+  const before = isOpen(value) ? 0 : (local.get(name)?.length ?? 0); // what grows may double yet
   for (;;) {
     try {
-      return local.set(name, JSON.stringify(value));
+      return local.set(name, text);
     } catch (full) {
-      const oldest = list().findLast((other) => other.id !== id);
-      if (!oldest || losable === 0) throw full;
-      losable -= 1;
-      forget(oldest.id);
-      for (const told of lost) told(oldest.title);
+      if (!makeRoom(text.length - before, id)) throw full;
     }
   }
+}
+
+/** The oldest of the others go: a few only, none that is being answered, and none in vain. */
+function makeRoom(needed, id) {
+  if (hopeless.has(id)) return false;
+  const going = [];
+  for (const other of list().reverse()) {
+    if (needed <= 0 || going.length === losable) break;
+    if (other.id === id || isOpen(lastOf(other.id))) continue;
+    going.push(other);
+    needed -= size(other.id);
+  }
+  if (needed > 0 || !going.length) {
+    hopeless.add(id);
+    return false;
+  }
+  losable -= going.length;
+  for (const { id, title } of going) {
+    forget(id);
+    for (const told of lost) told(title);
+  }
+  return true;
+}
+
+const lastOf = (id) => turnOf(id, order(id)?.at(-1));
+
+function size(id) {
+  const texts = local.keys().filter(ours(id)).map(local.get);
+  return texts.join("").length;
 }

@@ -1,13 +1,14 @@
 // Asks, follows, stops and forgets: brings a turn up to date with its run. What is shown of it is
 // not its business.
 import { answer, ask, cancel, forget, resume } from "./lastword.js";
-import { close, fail, isOpen, read, readWhole } from "./turn.js";
+import { owed, settle } from "./store.js";
+import { PATIENCE, close, fail, isOpen, read, readWhole } from "./turn.js";
 
-/** Seconds that a run goes on while nobody listens: the time to reload, or to find a network. */
-const PATIENCE = 60;
-const LONGEST_WAIT = 60_000;
+const LONGEST_PAUSE = 30_000;
+const CONFLICT = 409; // a run in a conversation may take its time to end
 const following = new Map();
 const unwanted = new Set(); // turns that were stopped before their runs were known
+const forgetting = new Set();
 
 /**
  * Ask the turn's question, or go on with its run, up to its end. `question` is what else is asked;
@@ -18,7 +19,7 @@ export async function follow(turn, { question, changed, key }) {
   const { signal } = controller;
   following.set(turn.id, controller);
   try {
-    await attempt(turn, { question, changed, key, signal }, key());
+    await keyed(key, (given) => run(turn, { question, changed, key: given, signal }));
   } catch (error) {
     if (!signal.aborted && isOpen(turn)) fail(turn, error);
   } finally {
@@ -28,13 +29,14 @@ export async function follow(turn, { question, changed, key }) {
   changed();
 }
 
-async function attempt(turn, options, key) {
+/** With the key there is, or with others, as long as they are wrong and somebody gives one. */
+async function keyed(key, work, given = key()) {
   try {
-    await run(turn, { ...options, key });
+    return await work(given);
   } catch (error) {
-    const other = error.code === "unauthorized" && (await options.key(Boolean(key)));
+    const other = error.code === "unauthorized" && (await key(Boolean(given)));
     if (!other) throw error;
-    await attempt(turn, options, other);
+    return keyed(key, work, other);
   }
 }
 
@@ -55,7 +57,7 @@ async function run(turn, { question, changed, key, signal }) {
     read(turn, event);
     changed();
   }
-  if (unwanted.delete(turn.id)) return cancel(turn.runId, { key });
+  if (unwanted.delete(turn.id)) return insist(() => cancel(turn.runId, { key }));
   if (isOpen(turn)) close(turn, "done"); // it was over, and everything had been read
 }
 
@@ -70,16 +72,7 @@ export async function stop(turn, key) {
     return close(turn, "stopped");
   }
   drop(turn);
-  if (turn.runId && !turn.whole) await cancelled(turn.runId, key);
-}
-
-/** Now, or when there is a network again. */
-async function cancelled(runId, key) {
-  const again = () => cancel(runId, { key }).catch(() => {});
-  await cancel(runId, { key }).catch((error) => {
-    if (error.status === 0) addEventListener("online", again, { once: true });
-    throw error;
-  });
+  if (turn.runId && !turn.whole) await insist(() => cancel(turn.runId, { key }));
 }
 
 /** It was stopped. */
@@ -93,11 +86,33 @@ export function leave(turn) {
   following.get(turn.id)?.abort();
 }
 
-/** A conversation. A run in it may take its time to end; some day the server forgets by itself. */
-export async function forgetSoon(id, key) {
-  for (let wait = 100; wait < LONGEST_WAIT; wait *= 3) {
-    const busy = await forget(id, { key }).catch(({ status }) => status === 409);
-    if (!busy) return;
-    await new Promise((done) => setTimeout(done, wait));
+/** What was deleted here is forgotten there: now, or when the page is loaded again. */
+export async function forgetOwed(key) {
+  const due = owed().filter((id) => !forgetting.has(id));
+  await Promise.allSettled(due.map((id) => forgetSoon(id, key)));
+}
+
+async function forgetSoon(id, key) {
+  forgetting.add(id);
+  try {
+    await keyed(key, (given) => insist(() => forget(id, { key: given })));
+    settle(id);
+  } finally {
+    forgetting.delete(id);
+  }
+}
+
+/** Until it is done, or cannot be: soon, then less and less often, or when there is a network. */
+async function insist(work) {
+  for (let pause = 100; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!error.retryable && error.status !== CONFLICT) throw error;
+    }
+    await new Promise((over) => {
+      setTimeout(over, pause);
+      globalThis.addEventListener?.("online", over, { once: true });
+    });
   }
 }

@@ -1,14 +1,25 @@
 // What those are told who listen, and what everybody has to see.
-import { el } from "./dom.js";
+import { button, copy, el } from "./dom.js";
 
-const MOST = 8;
+const A_WHILE = 60_000; // longer than it takes to notice; then it is in nobody's way
 const told = document.getElementById("told");
 const notice = document.getElementById("notice");
 
 /** To those who listen. */
 export function say(text) {
-  told.append(el("p", {}, text));
-  while (told.children.length > MOST) told.firstChild.remove();
+  const said = el("p", {}, text);
+  told.append(said);
+  setTimeout(() => said.remove(), A_WHILE);
+}
+
+/** A button that copies what `text()` is then, and says whether it did. */
+export function copying(text) {
+  return button("Copy", async ({ target }) => {
+    const said = (await copy(text())) ? "Copied" : "The browser forbids it";
+    target.textContent = said;
+    say(said);
+    setTimeout(() => (target.textContent = "Copy"), 1500);
+  });
 }
 
 /** To everybody, above the next question; without a text it goes away. */

@@ -8,6 +8,18 @@ const BODY = { bytes: 256 * 1024, beside: 4096 };
 const AROUND = 80;
 const LEAST = 1000;
 
+/** Seconds that a run goes on while nobody listens: the time to come back out of a tunnel. */
+export const PATIENCE = 600;
+
+/** Since the page was loaded, but as all pages count: nobody sets this clock. */
+const clock = () => performance.timeOrigin + performance.now();
+
+/** Milliseconds since a turn was asked. */
+export const since = ({ began }) => clock() - began;
+
+/** The beginning of a text, without half a character at its end. */
+export const cut = (text, most) => text.slice(0, most).replace(/[\ud800-\udbff]$/, "");
+
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -21,7 +33,8 @@ export function newTurn(question, { model = "", whole = false, thoughts = false,
   const include = ["tools", "sources", ...(thoughts ? ["thoughts"] : [])];
   const id = newId();
   const how = { model, whole, include, tab };
-  return { id, question, state: "asking", ...how, asked: Date.now(), ...empty() };
+  const when = { asked: Date.now(), began: clock() };
+  return { id, question, state: "asking", ...how, ...when, ...empty() };
 }
 
 const empty = () => ({ certain: "", uncertain: "", thoughts: "", tools: [], sources: [] });
@@ -48,9 +61,13 @@ export const answerOf = (turn) => turn.certain + turn.uncertain;
 
 export const isOpen = (turn) => turn?.state === "asking" || turn?.state === "running";
 
-/** Has the turn follow an event of its run. */
+/** Has the turn follow an event of its run. `missed`: nobody may have listened for too long. */
 export function read(turn, event) {
   if (event.cursor) turn.cursor = event.cursor;
+  if (event.type !== "lost") {
+    if (Date.now() - (turn.heard ?? turn.asked) > PATIENCE * 1000) turn.missed = true;
+    turn.heard = Date.now(); // also in another page, and while this machine sleeps
+  }
   READERS[event.type]?.(turn, event);
 }
 
@@ -62,7 +79,7 @@ const READERS = {
   lost: (turn) => (turn.lost = true),
   back: (turn) => delete turn.lost,
   delta(turn, { text, certain }) {
-    turn.first ??= Date.now() - turn.asked;
+    turn.first ??= since(turn);
     turn[certain === false ? "uncertain" : "certain"] += text;
   },
   confirm: (turn) => Object.assign(turn, { certain: answerOf(turn), uncertain: "" }),
@@ -95,7 +112,7 @@ const READERS = {
 
 export function close(turn, state) {
   delete turn.lost;
-  if (!turn.resumed) turn.took = Date.now() - turn.asked;
+  if (!turn.resumed) turn.took = since(turn);
   turn.state = state;
 }
 

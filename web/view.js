@@ -1,16 +1,20 @@
 // One turn on the page: the question, the steps, the answer, its sources, and what can be done.
-import { button, copy, el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { Flow } from "./markdown.js";
 import { noted, timed } from "./note.js";
+import { patch } from "./patch.js";
 import { editing } from "./question.js";
 import { Sources } from "./sources.js";
 import { Steps } from "./steps.js";
-import { spoken } from "./told.js";
+import { copying, spoken } from "./told.js";
 import { answerOf, isOpen } from "./turn.js";
 
-const ENDS = { done: "End of the answer", stopped: "Stopped", failed: "The answer failed" };
+const ENDS = { done: "End of the answer. ", stopped: "", failed: "The answer failed. " };
 
-/** `does`: what the buttons do: `again(turn)`, `edit(turn, question)`, `say(text)`. */
+/**
+ * `does` are the page's: `again(turn)`, `edit(turn, question)`, `now()`, `say(text)`, and
+ * `focus(text)`, with what was typed here and has no other place any more.
+ */
 export class View {
   #does;
   #turn;
@@ -18,6 +22,7 @@ export class View {
   #told = []; // blocks, as they were told
   #quiet = false;
   #open = false;
+  #lost = false;
   #steps = new Steps();
   #sources = new Sources();
   #raw = el("pre", { className: "raw", tabIndex: 0, role: "region", "aria-label": "Raw text" });
@@ -40,8 +45,9 @@ export class View {
     this.raw = this.#button("Raw", this.#toggleRaw, { "aria-pressed": "false" });
     this.again = this.#button("Answer again", () => does.again(this.#turn), { className: "again" });
     this.timing = el("span", { className: "timing" });
-    const copying = this.#button("Copy", this.#copy);
-    this.bar = el("div", { className: "bar" }, copying, this.raw, this.again, this.timing);
+    const copy = copying(() => answerOf(this.#turn));
+    this.bar = el("div", { className: "bar" }, copy, this.raw, this.again, this.timing);
+    this.bar.hidden = true;
     const answer = [this.steps, this.thoughts, this.#flow.element, this.#raw, this.note];
     this.element = el(
       "article",
@@ -63,25 +69,32 @@ export class View {
     const others = this.#sources.show(turn);
     if (others && /[[［【]/.test(text)) this.#flow.clear(); // its numbers mean something now
     this.thoughts.hidden = !turn.thoughts;
-    this.thoughts.lastChild.textContent = turn.thoughts;
+    patch(this.thoughts.lastChild, [turn.thoughts]);
     this.#flow.show(text, open);
-    this.#raw.textContent = this.#raw.hidden ? "" : text;
-    this.#note(noted(turn, this.#does), turn.lost ? "lost" : turn.state);
-    this.bar.hidden = open || !text;
+    patch(this.#raw, [this.#raw.hidden ? "" : text]);
+    const note = noted(turn, this.#does);
+    this.#note(note, turn.lost ? "lost" : turn.state);
+    this.bar.hidden = !text && (!open || this.bar.hidden); // what has the focus stays till the end
+    this.again.hidden = open;
     this.timing.textContent = timed(turn);
-    if (!this.#quiet) this.#tell(text, open);
-    this.#open = open;
+    if (!this.#quiet) this.#tell(text, open, note.filter((each) => !each.tagName).join(""));
+    [this.#open, this.#lost] = [open, Boolean(turn.lost)];
   }
 
   /** A button that is there stays, and with it the focus. */
   #note(nodes, state) {
     const said = nodes.map((node) => node.textContent ?? node).join("");
+    const focused = this.note.contains(document.activeElement);
     if (said !== this.note.textContent) this.note.replaceChildren(...nodes);
+    if (focused && !this.note.contains(document.activeElement)) this.#does.focus();
     this.note.className = `note ${state}`;
   }
 
-  /** For those who listen: each block once it is whole, and what comes in the place of others. */
-  #tell(text, open) {
+  /**
+   * For those who listen: each block once it is whole, and what comes in the place of others; a
+   * connection that is lost, and is there again; the end, and what is noted of it.
+   */
+  #tell(text, open, note) {
     const blocks = [...this.#flow.element.children];
     if (!text.startsWith(this.#heard)) {
       const changed = this.#told.findIndex((told, n) => !blocks[n] || spoken(blocks[n]) !== told);
@@ -93,7 +106,9 @@ export class View {
       this.#told.push(spoken(blocks[n]));
       this.#does.say(this.#told[n].trim());
     }
-    if (this.#open && !open) this.#does.say(ENDS[this.#turn.state]);
+    const lost = Boolean(this.#turn.lost);
+    if (this.#open && !open) this.#does.say((ENDS[this.#turn.state] + note).trim());
+    else if (lost !== this.#lost) this.#does.say(lost ? note.trim() : "Connected again.");
   }
 
   /** It was answered before this page was here: nobody has to be told. */
@@ -105,11 +120,12 @@ export class View {
     return button(text, (event) => act.call(this, event), props);
   }
 
-  async #copy({ target }) {
-    const said = (await copy(answerOf(this.#turn))) ? "Copied" : "The browser forbids it";
-    target.textContent = said;
-    this.#does.say(said);
-    setTimeout(() => (target.textContent = "Copy"), 1500);
+  /** Takes it off the page; a question that was being typed in it is not lost. */
+  remove() {
+    const typed = this.element.querySelector(".edit textarea")?.value;
+    const focused = this.element.contains(document.activeElement);
+    this.element.remove();
+    if (focused) this.#does.focus(typed);
   }
 
   #toggleRaw() {

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,17 +17,23 @@ router = APIRouter(include_in_schema=False)
 
 _WEB = Path(__file__).parent.parent / "web"
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
-HEADERS = {
+_METHODS = ["GET", "HEAD"]
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
+"""As it is said by who takes it; with a weight of zero it is refused."""
+_HEADERS = {
     "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+}
+_FOR_PAGES = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'"
     ),
     "Referrer-Policy": "no-referrer",
-    "Vary": "Accept-Encoding",
-    "X-Content-Type-Options": "nosniff",
 }
+"""It says what a page may load and do. A script or a style has no page of its own."""
 
 
 class File(NamedTuple):
@@ -47,7 +54,7 @@ def _read(path: Path) -> File:
 FILES = {path.name: _read(path) for path in _WEB.iterdir() if path.suffix in _TYPES}
 
 
-@router.get("/")
+@router.api_route("/", methods=_METHODS)
 async def page(request: Request) -> Response:
     return _response(FILES["index.html"], request)
 
@@ -70,14 +77,16 @@ def _serve(name: str) -> None:
     async def file(request: Request) -> Response:
         return _response(FILES[name], request)
 
-    router.add_api_route(f"/web/{name}", file)
+    router.add_api_route(f"/web/{name}", file, methods=_METHODS)
 
 
 def _response(file: File, request: Request) -> Response:
-    headers = HEADERS | {"ETag": file.tag}
-    if request.headers.get("if-none-match") == file.tag:
+    headers = _HEADERS | {"ETag": file.tag}
+    if file.media_type == "text/html":
+        headers |= _FOR_PAGES
+    if file.tag in request.headers.get("if-none-match", ""):  # weak, or one of several
         return Response(status_code=304, headers=headers)
-    if "gzip" not in request.headers.get("accept-encoding", ""):
+    if not _GZIP.search(request.headers.get("accept-encoding", "")):
         return Response(file.content, media_type=file.media_type, headers=headers)
     headers["Content-Encoding"] = "gzip"
     return Response(file.small, media_type=file.media_type, headers=headers)

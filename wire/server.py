@@ -98,6 +98,7 @@ def configured(
         host=host,
         port=port,
         log_level="warning",
+        server_header=False,
         access_log=False,  # a question in `?text=` is nobody's business
         timeout_graceful_shutdown=math.ceil(drain) + SHUTDOWN_TIMEOUT,
         **PROTOCOLS,

@@ -1,8 +1,8 @@
 // web/lastword.js against a server that says and breaks off what a test wants.
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
-import { Answer, LastwordError, answer, ask, cancel, resume } from "../../web/lastword.js";
+import { Answer, LastwordError, answer, ask, cancel, forget, resume } from "../../web/lastword.js";
 import { events, gather, inPieces, json, nothing, reply, scripted } from "./scripted.mjs";
 
 const HOSTILE = "ü\u2028🤙🏽\r\n\ndata: x\0\ufeff\x85";
@@ -154,7 +154,8 @@ test("a lost stream is taken up where it was lost, wherever that is", async () =
 });
 
 test("a run whose first event was lost is known by its header", async () => {
-  const first = events("", { headers: { "X-Run-Id": "r" } });
+  const headers = { "X-Run-Id": "r", "Content-Type": "Text/Event-Stream; charset=UTF-8" };
+  const first = events("", { headers });
   await scripted([first, events(STREAM)], async ({ url, asked }) => {
     const seen = await gather(ask({ text: "hi", url, ...OURS }));
     assert.deepEqual(told(seen), EXPECTED);
@@ -164,13 +165,13 @@ test("a run whose first event was lost is known by its header", async () => {
 
 test("servers that are going down or busy are waited for", async () => {
   const first = events(FRAMES[0] + FRAMES[1]);
-  const ill = [503, 502, 500, 429].map((status) => reply("<h1>no", { status }));
+  const ill = [503, 502, 500, 429, 408, 425].map((status) => reply("<h1>no", { status }));
   const page = reply("<h1>Log in", { headers: { "Content-Type": "text/html" } });
   await scripted([first, ...ill, page, events(FRAMES.slice(2).join(""))], async ({ url }) => {
     const seen = await gather(ask({ text: "hi", url, ...OURS }));
     assert.deepEqual(told(seen), EXPECTED);
     const delays = seen.filter(({ type }) => type === "lost").map(({ delay }) => delay);
-    assert.equal(delays.length, 6);
+    assert.equal(delays.length, 8);
     delays.forEach((delay, n) => assert.ok(delay >= 2 ** n / 2 && delay <= 2 ** n, delays));
   });
 });
@@ -277,12 +278,37 @@ test("a question whose fate is unknown is not asked again", async () => {
 test("what is no Lastword server is said to be none", async () => {
   const page = reply("<h1>Hello", { headers: { "Content-Type": "text/html" } });
   const nonsense = events("event: delta\ndata: {\n\n");
-  for (const first of [page, nonsense]) {
+  const others = [reply("", { status: 204 }), json({}), json(null), json({ output: 1 })];
+  for (const first of [page, nonsense, ...others]) {
     await scripted([first], async ({ url }) => {
       await assert.rejects(() => gather(ask({ text: "hi", url })), { code: "malformed" });
       await assert.rejects(() => answer({ text: "hi", url }), { code: "malformed" });
     });
   }
+  await scripted([page], async ({ url }) => {
+    await assert.rejects(() => cancel("r", { url }), { code: "malformed" });
+    await assert.rejects(() => forget("t", { url }), { code: "malformed", retryable: true });
+  });
+});
+
+test("what is not read is closed", async () => {
+  const { signal } = new AbortController();
+  await scripted([events(FRAMES[0], { stall: true })], async ({ url, asked }) => {
+    for (const call of [
+      () => answer({ text: "hi", url, signal }),
+      () => cancel("r", { url, signal }),
+      () => forget("t", { url, signal }),
+    ]) {
+      await assert.rejects(call, { code: "malformed" });
+      await asked.at(-1).left;
+    }
+    assert.equal(asked.length, 3);
+  });
+  await scripted([({ left }) => left.then(() => nothing())], async ({ url, asked }) => {
+    await assert.rejects(() => cancel("r", { url, signal, silence: 50 }), { code: "silence" });
+    await asked[0].left;
+  });
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
 test("a server that has gone silent is left, and found again", async () => {
@@ -319,6 +345,18 @@ test("who aborts hears their own reason, whatever it waits for", async () => {
       await Promise.all(asked.map(({ left }) => left));
     });
   }
+  await scripted([events(STREAM)], async ({ url }) => {
+    const controller = new AbortController();
+    const seen = [];
+    const all = async () => {
+      for await (const { type } of ask({ text: "hi", url, signal: controller.signal })) {
+        seen.push(type);
+        if (type === "delta") controller.abort(reason);
+      }
+    };
+    await assert.rejects(all, reason, "though the rest was there already");
+    assert.deepEqual(seen, ["start", "delta"]);
+  });
   await scripted(
     [reply("", { stall: true, headers: { "Content-Type": "application/json" } })],
     async ({ url }) => {
@@ -335,18 +373,21 @@ test("who leaves the loop leaves the connection", async () => {
   });
 });
 
-test("the network's return ends the wait", async () => {
+test("the network's return ends the wait, and the next is short again", async () => {
   const target = new EventTarget();
   globalThis.addEventListener = target.addEventListener.bind(target);
   globalThis.removeEventListener = target.removeEventListener.bind(target);
   try {
-    await scripted([events(FRAMES[0]), ({ url }) => events(after(url))], async ({ url }) => {
+    const replies = [events(FRAMES[0]), nothing(), nothing(), ({ url }) => events(after(url))];
+    await scripted(replies, async ({ url }) => {
       const seen = [];
-      for await (const event of ask({ text: "hi", url, delay: 1e6 })) {
+      for await (const event of ask({ text: "hi", url, delay: 10_000 })) {
         seen.push(event);
         if (event.type === "lost") setImmediate(() => target.dispatchEvent(new Event("online")));
       }
       assert.deepEqual(told(seen), EXPECTED);
+      const delays = seen.filter(({ type }) => type === "lost").map(({ delay }) => delay);
+      assert.deepEqual(delays.map((delay) => delay < 10_000), [true, true, true]);
     });
   } finally {
     delete globalThis.addEventListener;
@@ -358,6 +399,7 @@ test("a whole answer, and the end of a run", async () => {
   const whole = {
     input: "hi",
     chat_history: [{ role: "user", content: "x" }],
+    output: "yes",
     run_id: "r",
     usage: {},
   };
@@ -365,6 +407,7 @@ test("a whole answer, and the end of a run", async () => {
     assert.deepEqual(await answer({ text: "hi", url }), {
       input: "hi",
       chatHistory: [{ role: "user", content: "x" }],
+      output: "yes",
       runId: "r",
       usage: {},
     });

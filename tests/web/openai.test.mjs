@@ -1,5 +1,6 @@
 // web/openai.js against a server that says and breaks off what a test wants.
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import {
   OpenAIError,
@@ -35,7 +36,9 @@ test("the same chunks wherever the network cuts", async (t) => {
 });
 
 test("what is asked, and how", async () => {
-  await scripted([events(STREAM + DONE), json({ id: "c" })], async ({ url, asked }) => {
+  const type = { "Content-Type": "Text/Event-Stream" };
+  const replies = [events(STREAM + DONE, { headers: type }), json({ id: "c" })];
+  await scripted(replies, async ({ url, asked }) => {
     const options = { url: `${url}/v1`, key: "sk", headers: { "X-Title": "me" } };
     await gather(createChatCompletion(BODY, options));
     assert.deepEqual(await completeChat(BODY, options), { id: "c" });
@@ -158,6 +161,12 @@ test("what is no answer is said to be none", async () => {
   await scripted([json("", { body: "{" })], async ({ url }) => {
     await assert.rejects(() => completeChat(BODY, { url }), { code: "malformed" });
   });
+  const { signal } = new AbortController();
+  await scripted([events(STREAM, { stall: true })], async ({ url, asked }) => {
+    await assert.rejects(() => completeChat(BODY, { url, signal }), { code: "malformed" });
+    await asked[0].left;
+  });
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
 test("tried again before the first byte, and not for ever", async () => {
@@ -209,7 +218,11 @@ test("who aborts hears their own reason, and the server does too", async () => {
   await scripted([events(STREAM, { stall: true })], async ({ url, asked }) => {
     const controller = new AbortController();
     const all = async () => {
-      for await (const _ of createChatCompletion(BODY, { url, signal: controller.signal })) {
+      for await (const { choices } of createChatCompletion(BODY, {
+        url,
+        signal: controller.signal,
+      })) {
+        assert.equal(choices[0].delta.content, "It is ", "though there was more already");
         controller.abort(reason);
       }
     };

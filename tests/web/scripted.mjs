@@ -30,7 +30,7 @@ export async function scripted(replies, use) {
     const seen = { method, url, headers, body: Buffer.concat(chunks).toString(), left };
     asked.push(seen);
     const next = replies.length > 1 ? replies.shift() : replies[0];
-    await send(response, typeof next === "function" ? next(seen) : next);
+    await send(response, typeof next === "function" ? await next(seen) : next);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -208,6 +208,9 @@ def test_raw_text_and_copies(chat: Chat, model: Upstream):
     half = stalled(model, text[:20], text[20:])
     chat.ask("Markdown")
     chat.wait_for_text(".text", "print")
+    chat.click(".bar button", "Raw")
+    assert chat.texts(".raw") == [text[:20]], "also while it is written"
+    chat.click(".bar button", "Raw")
     assert half.gate
     half.gate.release()
     chat.wait_until_idle()
@@ -217,11 +220,46 @@ def test_raw_text_and_copies(chat: Chat, model: Upstream):
     chat.wait_for_text(".turn > .bar", "Copied")
     assert chat.evaluate("copied") == text
     chat.click(".code button", "Copy")
+    chat.wait_for_text(".code .bar", "Copied")
     assert chat.evaluate("copied") == "print()"
+    chat.evaluate("getSelection().selectAllChildren(document.querySelector('.turn > .text'))")
+    assert "Cop" not in chat.evaluate("getSelection().toString()")
     chat.click(".bar button", "Raw")
     assert (chat.texts(".raw"), chat.texts(".turn > .text")) == ([text], [])
     chat.click(".bar button", "Raw")
     assert (chat.texts(".raw"), len(chat.texts(".turn > .text"))) == ([], 1)
+
+
+def test_a_copy_that_the_browser_forbids(chat: Chat, model: Upstream):
+    model.script(Reply(tokens=spoken("```py\nprint()\n```")))
+    chat.ask("Code")
+    chat.wait_until_idle()
+    chat.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+    chat.evaluate("document.execCommand = () => false")
+    chat.click(".code button", "Copy")
+    chat.wait_for_text(".code .bar", "The browser forbids it")
+    assert chat.focused == "The browser forbids it"
+    assert chat.evaluate("document.getElementById('told').lastChild.textContent") == chat.focused
+
+
+def test_what_is_selected_stays(chat: Chat, model: Upstream):
+    thinking: Token = {"reasoning_content": "Hm, yes."}
+    gate = Gate(3)
+    pieces = spoken("First ", "second ", "third")
+    model.script(Reply(tokens=[thinking, *pieces], gate=gate))
+    chat.click("#options label", "thoughts")
+    chat.ask("Is it?")
+    chat.wait_for_text(".text", "First")
+    chat.click(".thoughts summary")
+    chat.evaluate("getSelection().selectAllChildren(document.querySelector('.thoughts p'))")
+    gate.release(1)
+    chat.wait_for_text(".text", "second")
+    assert chat.evaluate("getSelection().toString().trim()") == "Hm, yes."
+    chat.click(".bar button", "Raw")
+    chat.evaluate("getSelection().selectAllChildren(document.querySelector('.raw'))")
+    gate.release()
+    chat.wait_until_idle()
+    assert chat.evaluate("getSelection().toString().trim()").startswith("First second")
 
 
 def test_thoughts_only_if_asked_for(chat: Chat, model: Upstream):

@@ -4,7 +4,7 @@ from tests.replies import Gate, Reply, final
 from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
 from tests.web.page import Chat, heard, stalled
-from tests.wire.helpers import get
+from tests.wire.helpers import TIMEOUT, get
 
 
 def test_conversations_are_kept_and_forgotten(chat: Chat, model: Upstream, shared: Lastword):
@@ -109,6 +109,60 @@ def test_another_tab_stops_and_deletes(chat: Chat, model: Upstream, shared: Last
     wait_for(lambda: get(shared, f"/threads/{thread[1:]}").status_code == 404)
 
 
+def test_more_answers_at_once_than_a_browser_has_connections(chat: Chat, model: Upstream):
+    """It follows the one that is looked at, and then the others."""
+    replies = []
+    for number in range(8):
+        chat.click("#new")
+        replies.append(stalled(model, f"Half {number}", " and half"))
+        chat.ask(f"Question {number}")
+        chat.wait_for_text(".text", f"Half {number}")
+    chat.click("#list a", "Question 0")
+    chat.wait_for_text(".text", "Half 0")
+    for reply in replies[:2]:
+        assert reply.gate
+        reply.gate.release()
+    chat.wait_for_text(".text", "Half 0 and half")
+    chat.click("#list a", "Question 7")
+    chat.wait_for_text(".text", "Half 7")
+    for reply in replies[2:]:
+        assert reply.gate
+        reply.gate.release()
+    kept = "Object.values(localStorage).filter((text) => text.includes(' and half')).length"
+    chat.wait(f"{kept} === 8")
+    assert len(model.requests) == 8
+
+
+def test_what_was_deleted_without_a_network_is_forgotten_later(
+    chat: Chat, model: Upstream, shared: Lastword
+):
+    chat.ask("My secret")
+    chat.wait_until_idle()
+    thread = f"/threads/{chat.evaluate('location.hash.slice(1)')}"
+    chat.evaluate("window.fetch = () => Promise.reject(new TypeError()), 0")
+    for _ in range(2):
+        chat.click(".delete")
+    assert chat.texts("#list a") == []
+    chat.close()
+    assert get(shared, thread).ok
+    other = Chat(chat.page.another(), chat.url)
+    other.visit()
+    wait_for(lambda: get(shared, thread).status_code == 404)
+    other.wait("Object.keys(localStorage).every((name) => !name.includes('owed'))")
+
+
+def test_an_answer_that_was_replaced_is_let_go(chat: Chat, model: Upstream):
+    """The page does not grow with each of them."""
+    chat.ask("é" * 59 + "🤙")
+    chat.wait_until_idle()
+    assert chat.evaluate("document.title") == "é" * 59 + " – Lastword"
+    chat.evaluate("window.old = new WeakRef(document.querySelector('.turn')), 0")
+    chat.click(".bar button", "Answer again")
+    chat.wait_until_idle()
+    collect = "HeapProfiler.collectGarbage"
+    wait_for(lambda: chat.page.call(collect) or chat.evaluate("!old.deref()"), TIMEOUT)
+
+
 def test_a_draft_stays_where_it_was_typed(chat: Chat, model: Upstream):
     draft = "document.getElementById('text').value"
     chat.click("#examples button", "15%")
@@ -147,29 +201,60 @@ def test_what_is_too_long_is_said_before_it_is_asked(chat: Chat, model: Upstream
 # What is kept
 
 
+OLD = """(async () => {
+  const { newTurn } = await import("/web/turn.js");
+  const { begin } = await import("/web/store.js");
+  for (const name of ["open", "first", "second", "third", "fourth"]) {
+    const how = name === "open" ? { state: "running", runId: "r" } : { state: "done" };
+    const turn = Object.assign(newTurn(name), how, { certain: "x".repeat(%d) });
+    begin(turn.id, turn, 0);
+  }
+})()"""
+FILL = """for (let n = 2 ** 23; n > 0; ) {
+  try { localStorage.filler = (localStorage.filler ?? "") + "x".repeat(n); }
+  catch { n = Math.floor(n / 2); }
+}"""
+
+
 def test_a_full_browser_keeps_what_it_can(chat: Chat, model: Upstream):
-    for text in ("first", "second", "third", "fourth"):
-        chat.click("#new")
-        chat.ask(text)
-        chat.wait_until_idle()
-    chat.evaluate(
-        "{ let n = 2 ** 23; while (n > 0) { try {"
-        " localStorage.filler = (localStorage.filler ?? '') + 'x'.repeat(n) }"
-        " catch { n = Math.floor(n / 2) } } }"
-    )
-    chat.click("#new")
+    """Others go if that is enough, and never one that is being answered."""
+    chat.evaluate(OLD % 40_000)
+    chat.evaluate(FILL)
+    chat.click("#options label", "Without streaming")
     model.script(Reply(tokens=[final("Long. " * 5000)]))
     chat.ask("newest")
     chat.wait_until_idle()
-    assert chat.answer.startswith("Long. Long.")
-    chat.wait_for_text("#notice", "will be lost with the page")
-    assert "deleted: “first”, “second”, “third”." in chat.text("#notice")
-    assert chat.texts("#list a") == ["newest", "fourth"], "one answer does not take all"
+    assert chat.text("#notice") == "To make room, older conversations were deleted: “first”."
+    left = ["newest", "fourth", "third", "second", "open"]
+    for length in (40_000, 12_000):  # for the latter others would be enough, but it was hopeless
+        model.script(Reply(tokens=[final("Long. " * length)]))
+        chat.ask("too much")
+        chat.wait_until_idle()
+        chat.wait_for_text("#notice", "will be lost with the page")
+        assert chat.text("#notice").startswith("The browser keeps no more")
+        assert chat.texts("#list a") == left
     chat.evaluate("delete localStorage.filler")
     chat.ask("and another")
     chat.wait_until_idle()
     assert chat.answer == "Hello there."
     assert chat.texts("#notice") == []
+    assert chat.texts("#list a") == left
+
+
+GROWS = f"""(async () => {{
+  const {{ newTurn }} = await import("/web/turn.js");
+  const {{ begin, keep, list }} = await import("/web/store.js");
+  const turn = Object.assign(newTurn("long"), {{ certain: "x".repeat(30_000) }});
+  begin(turn.id, turn, 0);
+  {FILL}
+  turn.certain += "and more";
+  try {{ keep(turn.id, turn); }} catch {{ return list().map(({{ title }}) => title); }}
+}})()"""
+
+
+def test_what_grows_takes_no_room_that_will_not_be_enough(chat: Chat):
+    chat.evaluate(OLD % 1000)
+    assert chat.evaluate(GROWS) == ["long", "fourth", "third", "second", "first", "open"]
 
 
 MANY = """(async () => {

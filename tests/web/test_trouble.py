@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from tests.replies import Gate, Reply, Status
-from tests.serving import Lastword
+from tests.serving import Lastword, wait_for
 from tests.upstream import Upstream
 from tests.web.page import Chat, heard, stalled
-from tests.wire.helpers import spoken
+from tests.wire.helpers import get, spoken
 from tests.wire.proxy import Proxy
 
 
@@ -87,7 +87,9 @@ def test_a_run_that_the_server_has_lost(chat: Chat, model: Upstream):
 def test_a_key_is_asked_for_and_kept_for_the_tab(
     serve: Callable[..., Lastword], somebody: Callable[..., Chat]
 ):
-    chat = somebody(serve(api_keys="sk-anne"))
+    """Also to forget a conversation, which waits for one."""
+    lastword = serve(api_keys="sk-anne")
+    chat = somebody(lastword)
     chat.wait("document.getElementById('key').open")
     chat.type("sk-ключ")
     chat.press("Enter")
@@ -116,3 +118,12 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
     other.click("#key button", "Not now")
     other.wait_until_idle()
     assert other.text(".note").startswith("Without its key this server does not answer.")
+    thread = f"/threads/{chat.evaluate('location.hash.slice(1)')}"
+    for _ in range(2):
+        other.click(".delete")
+    other.wait("document.getElementById('key').open")
+    anne = {"Authorization": "Bearer sk-anne"}
+    assert get(lastword, thread, headers=anne).ok
+    other.type("sk-anne")
+    other.press("Enter")
+    wait_for(lambda: get(lastword, thread, headers=anne).status_code == 404)

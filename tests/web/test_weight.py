@@ -1,5 +1,8 @@
 """The chat page is small and fast, and so are its modules in somebody's own page."""
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.replies import Reply
 from tests.upstream import Upstream
 from tests.web.page import Chat
@@ -21,7 +24,10 @@ def test_it_weighs_little_and_loads_nothing_from_elsewhere(chat: Chat):
 
 
 def test_five_thousand_tokens_never_hold_the_page_up(chat: Chat, model: Upstream):
-    """No task of it takes 50 ms of the processor: time on a clock would count others' work."""
+    """
+    No task of it takes 50 ms of the processor: time on a clock would count others' work. And no
+    frame asks for the layout before it is due.
+    """
     part = [*["word "] * 20, "**bold** ", "`code`\n- ", "item\n\n", "| a | b |\n|---|---|\n"]
     pieces = [*part * 200, "\n```\n", *["a line\n"] * 200, "```\n\nend."]
     assert len(pieces) >= 5000
@@ -37,6 +43,19 @@ def test_five_thousand_tokens_never_hold_the_page_up(chat: Chat, model: Upstream
     script = [event.get("tdur", 0) / 1000 for event in traced if event["name"] == "FunctionCall"]
     assert len(frames) > 50
     assert 0 < max(script) < 50
+    layouts = [event for event in traced if event["name"] == "Layout"]
+    assert layouts
+    assert [event["ts"] for event in layouts if any(map(within(event), frames))] == []
+
+
+def within(event: Any) -> Callable[[Any], bool]:
+    """Whether it happened within another of the same thread."""
+
+    def is_it(other: Any) -> bool:
+        passed = event["ts"] - other["ts"]
+        return bool(event["tid"] == other["tid"] and 0 <= passed < other.get("dur", 0))
+
+    return is_it
 
 
 def test_both_modules_in_somebodys_own_page(chat: Chat, model: Upstream):

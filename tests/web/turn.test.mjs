@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blocks } from "../../web/blocks.js";
-import { forgetSoon } from "../../web/talk.js";
-import { answerOf, fail, history, newTurn, read, readWhole } from "../../web/turn.js";
+import { noted, timed } from "../../web/note.js";
+import { begin, list, owe, owed } from "../../web/store.js";
+import { forgetOwed, stop } from "../../web/talk.js";
+import { PATIENCE, answerOf, fail, history, newTurn, read, readWhole } from "../../web/turn.js";
 
 const told = (...events) => {
   const turn = newTurn("?");
@@ -29,6 +31,39 @@ test("a turn follows its run", () => {
   read(turn, end);
   assert.deepEqual([turn.lost, turn.state, turn.cursor], [undefined, "done", "9"]);
   assert.equal(told({ ...end, finishReason: "cancelled" }).state, "stopped");
+});
+
+test("an answer that was ended because nobody listened is not said to be stopped", () => {
+  const cancelled = { ...end, finishReason: "cancelled" };
+  const words = (turn) => noted(turn, {})[0];
+  globalThis.document = { createElement: () => ({ append() {} }) };
+  try {
+    const turn = told({ type: "start", runId: "r" }, delta("a"));
+    const kept = JSON.parse(JSON.stringify(turn)); // for another page
+    kept.heard -= (PATIENCE + 1) * 1000;
+    turn.heard -= PATIENCE * 600;
+    read(turn, { type: "lost" });
+    turn.heard -= PATIENCE * 600; // and still
+    read(turn, { type: "back" });
+    for (const event of [delta("b"), cancelled]) {
+      for (const each of [turn, kept]) read(each, event);
+    }
+    assert.match(words(turn), /^Nobody listened for too long/);
+    assert.match(words(kept), /^Nobody listened for too long/);
+    const soon = told(delta("a"), { type: "lost" }, { type: "back" }, cancelled);
+    assert.equal(words(soon), "Stopped. ");
+  } finally {
+    delete globalThis.document;
+  }
+});
+
+test("a clock that is set has no say in how long it took", (t) => {
+  const { now } = Date;
+  t.after(() => (Date.now = now));
+  const turn = newTurn("?");
+  Date.now = () => now() - 3_600_000;
+  for (const event of [delta("a"), end]) read(turn, event);
+  assert.match(timed(turn), /^first words after \d+\.\d s, all after \d+\.\d s$/);
 });
 
 test("what a tool found is counted, and what the answer cites is known at its end", () => {
@@ -86,13 +121,40 @@ test("a conversation goes with a question as far as there is room", () => {
   }
 });
 
-test("a conversation is forgotten once its run has come to its end", async (t) => {
+/** A server that answers so; it cannot be reached where there is nothing, and a page is no answer. */
+function answering(t, ...answers) {
   const { fetch } = globalThis;
   t.after(() => (globalThis.fetch = fetch));
-  const answers = [409, 204, 204];
-  globalThis.fetch = async () => new Response(null, { status: answers.shift() });
-  await forgetSoon("t");
-  assert.deepEqual(answers, [204]);
+  const seen = [];
+  globalThis.fetch = async (url, { headers }) => {
+    seen.push([url, headers.get("Authorization")]);
+    const next = answers.shift();
+    if (!next) throw new TypeError("no network");
+    return typeof next === "string" ? new Response(next) : new Response(null, { status: next });
+  };
+  return seen;
+}
+
+test("a run is stopped, however long that takes", async (t) => {
+  const seen = answering(t, null, "<h1>Log in", 503, 204);
+  const turn = told({ type: "start", runId: "r" });
+  const stopping = stop(turn, "sk");
+  assert.equal(turn.state, "stopped");
+  await stopping;
+  assert.deepEqual(seen, Array(4).fill(["/runs/r", "Bearer sk"]));
+});
+
+test("a conversation is forgotten by the server, too, however long that takes", async (t) => {
+  const seen = answering(t, 409, null, "<h1>Log in", 503, 204);
+  owe("t");
+  await forgetOwed(() => "sk");
+  assert.deepEqual(seen, Array(5).fill(["/threads/t", "Bearer sk"]));
+  assert.deepEqual(owed(), []);
+});
+
+test("a title ends with a whole character", () => {
+  begin("c", newTurn(`${"x".repeat(99)}🤙`), 0);
+  assert.deepEqual(list().map(({ title }) => title), ["x".repeat(99)]);
 });
 
 /** Blocks, short: kind and what is in it. */

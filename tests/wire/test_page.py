@@ -38,17 +38,45 @@ def test_the_pages_files(path: str, shared: Lastword):
     for answer in (plain, small):
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
-        assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY
+        if kind == "html":
+            assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Cache-Control"] == "no-cache"
         assert answer.headers["Vary"] == "Accept-Encoding"
     assert plain.content == small.content != b""
     assert small.headers["Content-Encoding"] == "gzip"
     assert int(small.headers["Content-Length"]) < len(plain.content)
-    kept = get(shared, path, headers={"If-None-Match": small.headers["ETag"]})
-    assert (kept.status_code, kept.content) == (304, b"")
+    tag = small.headers["ETag"]
+    for known in (tag, f"W/{tag}", f'"another", {tag}'):
+        kept = get(shared, path, headers={"If-None-Match": known})
+        assert (kept.status_code, kept.content) == (304, b"")
     assert get(shared, path, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+def test_a_files_head(shared: Lastword):
+    for path in ("/", "/web/chat.js"):
+        whole = get(shared, path)
+        head = requests.head(shared.url + path, timeout=TIMEOUT)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["Content-Length"] == whole.headers["Content-Length"]
+        assert head.headers["ETag"] == whole.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "small"),
+    [
+        ("gzip", True),
+        ("br, gzip;q=0.5", True),
+        ("gzip; q=1, br;q=0", True),
+        ("gzip;q=0", False),
+        ("br, gzip ; q=0.000, identity", False),
+        ("br", False),
+    ],
+)
+def test_small_for_who_takes_it(accepted: str, small: bool, shared: Lastword):
+    answer = requests.get(shared.url, headers={"Accept-Encoding": accepted}, timeout=TIMEOUT)
+    assert (answer.headers.get("Content-Encoding") == "gzip") is small
 
 
 def test_the_page_weighs_less_than_60_kilobytes(shared: Lastword):
