@@ -7,13 +7,13 @@ from importlib import import_module
 
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent import models, tuning
 from agent.execution import Parts
 from agent.memory import Memory
 from agent.policy import Policy
 from agent.runner import Runner
+from agent.saver import open_saver
 from agent.threads import LeftBehind
 from factory import BadSetting, Made, make
 from settings import PREFIX, Settings
@@ -63,18 +63,19 @@ async def open_runner(
     callbacks: Sequence[BaseCallbackHandler] = (),
     *,
     queued: bool = False,
+    performs: bool = True,
 ) -> AsyncIterator[Runner]:
     """Everything that a server holds open, closed again in the right order.
 
-    `queued`: runs go through the queue, from web processes to workers.
+    `queued`: runs go through the queue, from web processes to workers, that `performs` them.
     """
     asyncio.get_running_loop().set_default_executor(LeftBehind())
     takes = await made.prepare()
-    path = str(settings.data / "memory.sqlite")
+    database = settings.database_url.get_secret_value() if settings.database_url else None
     async with (
-        AsyncSqliteSaver.from_conn_string(path) as saver,
+        open_saver(settings.data, database) as saver,
         open_log(settings) as (log, queue),
-        made.knowledge.open(),
+        made.knowledge.open(searched=performs),
     ):
         parts = Parts(
             agent=made.agent,
@@ -91,6 +92,7 @@ async def open_runner(
             model=made.models[0] if made.model else None,
             documents=bool(made.knowledge.tools),
             max_runs=settings.max_runs,
+            rate=settings.rate_limit,
             on_disconnect=settings.on_disconnect,
             heartbeat=settings.heartbeat,
             drain=settings.drain,
@@ -113,7 +115,9 @@ def build_app(settings: Settings, made: Made | None = None, workers: int = 1) ->
     @asynccontextmanager
     async def runner() -> AsyncIterator[Runner]:
         queued = settings.workers == "external"
-        opening: AbstractAsyncContextManager[Runner] = open_runner(settings, made, queued=queued)
+        opening: AbstractAsyncContextManager[Runner] = open_runner(
+            settings, made, queued=queued, performs=not queued
+        )
         if settings.grpc_port is not None:
             opening = with_grpc(settings, access, opening, app, shared=workers > 1)
         hurry = made.knowledge.hurry

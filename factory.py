@@ -59,6 +59,7 @@ def model_name(settings: Settings) -> str:
 def make(settings: Settings) -> Made:
     """Raises `BadSetting`, `UnknownAgent`, `UnknownModel`, `UnknownTool`."""
     make_data(settings)
+    require_database(settings)
     return make_own(settings, settings.agent) if settings.agent else make_ours(settings)
 
 
@@ -67,6 +68,22 @@ def make_data(settings: Settings) -> None:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadSetting(f"{PREFIX}DATA cannot be made: {error.strerror}.") from error
+
+
+def require_database(settings: Settings) -> None:
+    """Where one is named, it can be asked for. It may be away."""
+    if settings.database_url is None:
+        return
+    try:
+        from agent.postgres import UnreadableAddress, check_address  # an extra
+    except ImportError as error:
+        raise BadSetting(
+            "DATABASE_URL wants the extra `lastword[postgres]`, which is not installed."
+        ) from error
+    try:
+        check_address(settings.database_url.get_secret_value())
+    except UnreadableAddress:
+        raise BadSetting("DATABASE_URL is no address of a PostgreSQL database.") from None
 
 
 def make_own(settings: Settings, name: str) -> Made:

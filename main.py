@@ -75,11 +75,16 @@ async def work(settings: Settings) -> int:
 
 async def index(settings: Settings, folder: Path | None) -> int:
     """Read the documents, embed them where that is set, and say what could not be read."""
+    _write_what_can_be_written()
     make_data(settings)
     knowledge = make_knowledge(settings, folder)
     if knowledge.library is None:
         raise BadSetting(f"Which folder? Name it, or set {PREFIX}DOCUMENTS.")
-    print(summary(await knowledge.index(knowledge.library)))  # noqa: T201  the command line speaks to its user
+    said = summary(await knowledge.index(knowledge.library))
+    try:
+        print(said, flush=True)  # noqa: T201  the command line speaks to its user
+    except BrokenPipeError:  # `index | head`: who reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if knowledge.library.is_embedded:
         return 0
     print("Not all could be embedded: search finds the rest by its words.", file=sys.stderr)  # noqa: T201  the command line speaks to its user
@@ -87,15 +92,20 @@ async def index(settings: Settings, folder: Path | None) -> int:
 
 
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
+    _write_what_can_be_written()
     raw = arguments.raw
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may speak less than UTF-8
     async with open_runner(settings, make(settings), [RawStdoutHandler()] if raw else []) as runner:
         if arguments.command == "chat":
             return await terminal.chat(runner, raw=raw)
         question = sys.stdin.read() if arguments.text is None else _decoded(arguments.text)
         return await terminal.ask(runner, question, raw=raw)
+
+
+def _write_what_can_be_written() -> None:
+    """A terminal may speak less than UTF-8."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def cli(arguments: Sequence[str] | None = None) -> int:

@@ -11,8 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stream.rate import Rate
+
 PREFIX = "LASTWORD_"
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+/?", re.IGNORECASE)
+DATABASE = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://((?:[^@:/?]*(?::[^@/?]*)?@)?[^@]*)")
+"""Where a password is not as it must be written, libpq would take a piece of it for the host."""
 Names = Annotated[list[str], NoDecode]
 """Separated by commas."""
 
@@ -42,6 +46,7 @@ class Settings(BaseSettings):
     max_iterations: int = Field(3, ge=0, le=100)
     memory_window: int = Field(5, ge=0, le=1000)  # exchanges
     data: Path = Path("data")  # where memory and index are kept
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")  # memory, shared
 
     # What it answers from
     documents: Path | None = None  # a folder
@@ -65,6 +70,7 @@ class Settings(BaseSettings):
 
     # Runs; times in seconds
     max_runs: int = Field(100, ge=1)
+    rate_limit: Annotated[Rate | None, NoDecode] = None  # of each API key: `60/minute`
     answer_mode: Literal["exact", "eager"] = "exact"
     run_timeout: float = Field(300.0, gt=0)
     on_disconnect: Literal["continue", "cancel"] | Annotated[float, Field(ge=0)] = 10.0
@@ -86,9 +92,14 @@ class Settings(BaseSettings):
                 raise ValueError("use https://app.example.org, or with a port; nothing after it")
         return [origin.removesuffix("/").lower() for origin in origins]
 
+    @field_validator("rate_limit", mode="before")
+    @classmethod
+    def _as_a_rate(cls, value: object) -> object:
+        return Rate.of(value) if isinstance(value, str) else value
+
     @field_validator(
         *("openai_api_key", "openai_base_url", "redis_url", "model", "agent", "protocol"),
-        *("grpc_port", "documents", "retriever", "embeddings"),
+        *("grpc_port", "documents", "retriever", "embeddings", "database_url", "rate_limit"),
         mode="before",
     )
     @classmethod
@@ -101,6 +112,15 @@ class Settings(BaseSettings):
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("use redis://host:port")
         return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        if not (found := DATABASE.fullmatch(value.get_secret_value())):
+            raise ValueError("use postgresql://user:password@host/database; %40 is an @ in either")
+        return SecretStr(f"postgresql://{found[1]}")
 
     @model_validator(mode="after")
     def _no_misspelling(self) -> Self:

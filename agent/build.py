@@ -13,6 +13,8 @@ from agent.models import OFFLINE, chat_model
 from agent.protocols.middleware import MAX_ITERATIONS, Speak
 from agent.tools.calculator import calculator
 from agent.tools.errors import ToolErrors
+from agent.tools.search import SEARCH
+from agent.tools.uncited import UncitedHistory
 
 Agent: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
 
@@ -37,6 +39,7 @@ def build_agent(
             ApplyCallSettings(),
             Speak(protocol or protocol_for(model), max_iterations),
             ToolErrors(),
+            *([UncitedHistory()] if any(tool.name == SEARCH for tool in tools) else []),
         ],
         context_schema=CallSettings,
     )

@@ -5,8 +5,10 @@ formats are the business of one run and are not kept. Threads are filed under
 who they belong to, so nobody can name another's.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
@@ -16,6 +18,8 @@ from stream.errors import StorageLost
 
 WINDOW = 5
 """Exchanges that a model is reminded of."""
+PATIENCE = 6.0
+"""Seconds for whatever keeps the memory."""
 
 _CHANNEL = "exchanges"
 _ONE_ROW = "00000000-0000-6000-8000-000000000000"
@@ -45,10 +49,11 @@ class Memory:
 
     async def load(self, principal: str, thread_id: str) -> list[Exchange]:
         """Oldest first; empty for a thread that never was."""
-        with _storage():
+        async with _storage():
             kept = await self._saver.aget_tuple(_config(principal, thread_id))
             values = kept.checkpoint["channel_values"][_CHANNEL] if kept else []
-            return [Exchange(*pair) for pair in values][-self._window :] if self._window else []
+            pairs = json.loads(values) if isinstance(values, str) else values  # lists: formerly
+            return [Exchange(*pair) for pair in pairs][-self._window :] if self._window else []
 
     async def add(
         self,
@@ -68,9 +73,11 @@ class Memory:
         window = [*before, exchange][-self._window :]
         checkpoint = empty_checkpoint()
         checkpoint["id"] = _ONE_ROW
-        checkpoint["channel_values"] = {_CHANNEL: [list(pair) for pair in window]}
+        # As one text: PostgreSQL's saver puts anything else into a table of its own, where what is
+        # there stays, and PostgreSQL takes no NUL but as JSON's escape.
+        checkpoint["channel_values"] = {_CHANNEL: json.dumps(window)}
         checkpoint["channel_versions"] = {_CHANNEL: 1}
-        with _storage():
+        async with _storage():
             await self._saver.aput(
                 _config(principal, thread_id),
                 checkpoint,
@@ -80,15 +87,16 @@ class Memory:
 
     async def forget(self, principal: str, thread_id: str) -> None:
         """Forget a thread. Forgetting what never was is no error."""
-        with _storage():
+        async with _storage():
             await self._saver.adelete_thread(_key(principal, thread_id))
 
 
-@contextmanager
-def _storage() -> Iterator[None]:
-    """Every database has exceptions of its own."""
+@asynccontextmanager
+async def _storage() -> AsyncIterator[None]:
+    """Every database has exceptions of its own, and a patience."""
     try:
-        yield
+        async with asyncio.timeout(PATIENCE):
+            yield
     except Exception as error:
         raise StorageLost("The conversation's memory cannot be reached.") from error
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from agent.request import OnDisconnect
+from stream.rate import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Policy:
     documents: bool = False
     """Whether the agent answers from documents."""
     max_runs: int = 100
+    rate: Rate | None = None
+    """How often each principal may start a run."""
     on_disconnect: OnDisconnect = 10.0
     heartbeat: float = 15.0
     drain: float = 0.0

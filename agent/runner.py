@@ -1,7 +1,7 @@
 """The runner: starts runs, lets them be followed, cancels them. The only object `wire` sees.
 
-Policy lives here and nowhere else: who may see what, how many runs there may be,
-one run at a time on a thread, what happens when the last reader leaves.
+Policy lives here and nowhere else: who may see what, how many runs there may be, how often, one
+run at a time on a thread, what happens when the last reader leaves.
 """
 
 import asyncio
@@ -55,6 +55,8 @@ class Runner:
         self._closing = False
         self._deadline: asyncio.TimerHandle | None = None
         self._released = False
+        rate = self._policy.rate
+        self._rate_limit = parts.log.rate_limit(rate) if rate else None
         self.metrics = Metrics()
         parts.log.on_stop(self._stop)
 
@@ -145,8 +147,10 @@ class Runner:
         return not self._closing and self._parts.log.ready
 
     async def start(self, request: RunRequest, *, principal: str) -> Run:
-        """Start a run. Raises `BadRequest`, `Conflict`, `Busy`, `ServerShutdown`."""
+        """Start a run. Raises `BadRequest`, `RateLimited`, `Conflict`, `Busy`, `ServerShutdown`."""
         request = self._checked(request)
+        if self._rate_limit:
+            await self._rate_limit.take(principal)
         thread = (principal, request.thread_id or secrets.token_hex(16))
         await self._make_room(thread, request.on_conflict)
         if self._closing:
@@ -229,8 +233,10 @@ class Runner:
             audience.join()
         try:
             async for batch in follow(self._parts.log, run_id, after, self._policy.heartbeat):
-                if not batch and self._released:
-                    await self._end_here(run_id)
+                if batch:
+                    after = batch[-1].cursor
+                elif self._released:
+                    await self._end_here(run_id, after)
                 yield batch
             if run_id not in self._executions:
                 self._audiences.forget(run_id)
@@ -238,11 +244,15 @@ class Runner:
             if audience:
                 audience.leave()
 
-    async def _end_here(self, run_id: str) -> None:
-        """Wait for the end of a run of this process. Raises `ServerShutdown` for another's."""
-        if (execution := self._executions.get(run_id)) is None:
+    async def _end_here(self, run_id: str, after: Cursor) -> None:
+        """Wait for the end of a run of this process. Raises `ServerShutdown` for another's.
+
+        It may have ended just now: then there is more after this cursor.
+        """
+        if execution := self._executions.get(run_id):
+            await execution.ended.wait()
+        elif not await self._parts.log.read(run_id, after, 0):
             raise ServerShutdown
-        await execution.ended.wait()
 
     async def is_over(self, run_id: str, after: Cursor, *, principal: str) -> bool:
         """Whether nothing comes after this cursor. Raises `NotFound`, `BadRequest`."""

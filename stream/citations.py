@@ -4,13 +4,22 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
-_ONE = "[0-9０-９]{1,3}"
+_CODE = r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`"
+_INSIDE = r"(?:(?!\\[(\[]|\n\s*\n)[^$`]){1,1000}?"
+_SIGNS = r"[^$`\n]*[\\^_{=][^$`\n]*"
+_LETTERS = r"(?=[^$`\n]*[a-zA-Z])(?:(?![a-zA-Z]{2})[a-zA-Z\d\s.,:;!|'()[\]+*/<>-]){1,60}"
+_FORMULA = (  # what the page takes for one (web/formula.js): between two prices there are words
+    rf"\\\({_INSIDE}\\\)|\\\[{_INSIDE}\\\]|\$\${_INSIDE}\$\$(?!\d)"
+    rf"|\$(?=[^\s$`][^$`\n]{{0,201}}(?<=\S)\$(?!\d))(?:{_SIGNS}\$|{_LETTERS}\$(?!\w))"
+)
+_ESCAPED = r"\\[!-/:-@[-`{-~]"
+_NO_WORDS = re.compile(f"{_CODE}|{_FORMULA}|{_ESCAPED}", re.DOTALL)
+_ONE = r"\d{1,3}"
 CITATION = re.compile(
-    rf"(?<!\\sqrt)[\[［【] ?({_ONE}(?: {{0,2}}[,，、;–-] {{0,2}}{_ONE}){{0,20}}) ?"
+    rf"(?<!\\sqrt)[\[［【] ?({_ONE}(?: {{0,2}}[,،，、;–-] {{0,2}}{_ONE}){{0,20}}) ?"
     r"(?:†[^\[\]【】\n]{0,80})?[\]］】](?!\()"
 )
-"""`[1]`, `[1, 2]`, `[1-3]` and the same in full width; not a Markdown link, nor a root."""
+"""`[1]`, `[1, 2]`, `[1-3]`, in any script's digits; not a Markdown link, nor a root."""
 _NUMBERS = re.compile(rf"({_ONE})(?: {{0,2}}[–-] {{0,2}}({_ONE}))?")
 LONGEST_RANGE = 20
 
@@ -25,7 +34,7 @@ class Citations(NamedTuple):
 
 def places(answer: str) -> list[tuple[int, int, int]]:
     """Each number that is cited, with the start and the end of the brackets around it."""
-    bare = _CODE.sub(lambda code: " " * len(code[0]), answer)
+    bare = _NO_WORDS.sub(lambda found: " " * len(found[0]), answer)
     return [
         (number, *brackets.span())
         for brackets in CITATION.finditer(bare)
@@ -51,3 +60,12 @@ def citations(answer: str, sources: Collection[int]) -> Citations:
     numbers = list(dict.fromkeys(number for number, _, _ in places(answer)))
     known = tuple(number for number in numbers if number in sources)
     return Citations(known, tuple(number for number in numbers if number not in sources))
+
+
+def uncited(answer: str) -> str:
+    """Without its citations: in another run the numbers are those of other sources."""
+    kept, at = [], 0
+    for start, end in dict.fromkeys(place[1:] for place in places(answer)):
+        kept.append(answer[at:start].rstrip(" "))
+        at = end
+    return "".join([*kept, answer[at:]])

@@ -10,6 +10,7 @@
      │   ├─ Gone              410  what was asked for is no longer kept
      │   └─ TooLarge          413  the body is over the limit
      ├─ Busy                  429  too many runs at once; try again after `retry_after`
+     ├─ RateLimited           429  this principal asks too often; the same
      ├─ UpstreamError         the model's provider
      │   ├─ UpstreamUnavailable  503  refused, overloaded, broken
      │   ├─ UpstreamRejected     502  it does not want this request or this key
@@ -102,6 +103,11 @@ class TooLarge(RequestError):
 class Busy(LastwordError):
     code, status, retryable = "busy", 429, True
     summary = "The server is at its limit of runs. Try again soon."
+
+
+class RateLimited(LastwordError):
+    code, status, retryable = "rate_limited", 429, True
+    summary = "Too many questions in a short time. Try again later."
 
 
 class UpstreamError(LastwordError):

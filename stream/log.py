@@ -12,6 +12,7 @@ from typing import NamedTuple, NewType, Protocol, TypeAlias
 
 from stream.errors import BadRequest, Gone, LastwordError, NotFound, StorageLost
 from stream.events import Event, RunCancelled, RunCompleted, RunFailed
+from stream.rate import MemoryRateLimit, Rate, RateLimit
 
 Cursor = NewType("Cursor", str)
 """A place in a run's log. Opaque to clients; of the characters A-Z a-z 0-9 . - only."""
@@ -111,6 +112,10 @@ class StreamLog(Protocol):
     def release(self) -> None:
         """Have those that wait for another process' runs come back with nothing, from now on."""
         return  # as above
+
+    def rate_limit(self, rate: Rate) -> RateLimit:
+        """Counted where the log is: once for all processes that share it."""
+        return MemoryRateLimit(rate)
 
     def on_stop(self, stop: OnStop) -> None:
         """Who is to be told which runs of this process are to end."""

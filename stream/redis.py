@@ -10,22 +10,25 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from stream import redis_scripts as scripts
+from stream.appending import Appends
 from stream.codec import dump_events, dump_run, load_run
-from stream.errors import Busy, Conflict, NotFound, ProducerLost, StorageLost
+from stream.errors import Busy, Conflict, Gone, NotFound, ProducerLost, StorageLost
 from stream.events import Event, RunCancelled
 from stream.lease import Held, Leases
 from stream.log import Cursor, Entry, NotACursor, OnStop, Run, StreamLog, is_end, position
+from stream.rate import Rate, RateLimit
 from stream.redis_connection import connect, end, storage
 from stream.redis_eviction import warn_of_eviction
 from stream.redis_queue import RedisQueue
+from stream.redis_rate import RedisRateLimit
 from stream.redis_scripts import Keys
-from stream.tail import Tails, decoded
+from stream.tail import Tail, Tails, decoded
 
 MAX_BATCH = 1_000
 """Events in one read."""
@@ -36,12 +39,14 @@ MAX_ENTRIES = 100_000
 RETRIES = 5
 CONNECTIONS = 16
 NO_LIMIT = 2**31
-RINGING = 10_000
-"""Milliseconds that a bell is heard."""
 FOLLOWED = 5_000
 """Milliseconds that a follower in one process counts in the others."""
 MARKING = 1.0
 """Seconds between two signs of the followers."""
+
+
+Kept: TypeAlias = tuple[str, dict[str, str]]
+"""An entry of a stream, as Redis gives it."""
 
 
 @asynccontextmanager
@@ -49,9 +54,9 @@ async def open_redis_log(
     url: str, ttl: float, lease: float = 5.0, prefix: str = "lastword", *, restart: bool = False
 ) -> AsyncIterator["RedisLog"]:
     """A log and the tasks that it needs. Opens also when Redis is not there yet."""
-    # What blocks is on its own, and is not tried again unseen: it is how we know of a fault.
-    async with connect(url, CONNECTIONS, RETRIES) as redis, connect(url, 1, 0) as blocking:
-        log = RedisLog(redis, blocking, ttl, lease, Keys(prefix), restart=restart)
+    # What listens is on its own, and is not tried again unseen: it is how we know of a fault.
+    async with connect(url, CONNECTIONS, RETRIES) as redis, connect(url, 1, 0) as listening:
+        log = RedisLog(redis, listening, ttl, lease, Keys(prefix), restart=restart)
         tasks = [asyncio.create_task(work()) for work in log.tasks]
         try:
             yield log
@@ -65,7 +70,7 @@ class RedisLog(StreamLog):
     def __init__(
         self,
         redis: Redis,
-        blocking: Redis,
+        listening: Redis,
         ttl: float,
         lease: float,
         keys: Keys,
@@ -80,9 +85,9 @@ class RedisLog(StreamLog):
         self._ttl = int(max(ttl, lease) * 1000)  # a run in progress is kept by its lease
         self._keys = keys
         self._leases = Leases(redis, self._keys, self._ttl, int(lease * 1000))
-        self._tails = Tails(blocking, self._ring, self._keys, self._leases.stop)
+        self._tails = Tails(listening, self._keys, self._leases.stop)
+        self._appends = Appends(redis, self._ttl, MAX_ENTRIES)
         self._create = redis.register_script(scripts.CREATE)
-        self._append = redis.register_script(scripts.APPEND)
         self._stop = redis.register_script(scripts.STOP)
         self._mark_followed = redis.register_script(scripts.MARK)
         self._is_followed = redis.register_script(scripts.FOLLOWED)
@@ -90,6 +95,8 @@ class RedisLog(StreamLog):
         self.queue = RedisQueue(redis, keys, self._leases, self._ttl, self._said, restart=restart)
         self.tasks = (
             self._tails.run,
+            self._tails.beat,
+            self._appends.run,
             self._leases.renew,
             self._leases.bury,
             self._mark,
@@ -150,21 +157,13 @@ class RedisLog(StreamLog):
             await self._add(held, events[half:])
             return
         run, number, ends = held.run, held.written + len(events), is_end(events[-1])
-        arguments: list[Any] = [
-            run.id,
-            held.token,
-            f"0-{number}",
-            payload,
-            self._ttl,
-            MAX_ENTRIES,
-            int(ends),
-        ]
+        arguments: list[Any] = [run.id, held.token, number, payload, int(ends)]
         async with storage():
-            outcome = await self._append(self._keys.of(run), arguments)
-        if outcome == "unknown":
-            raise StorageLost
+            outcome = await self._appends.add(self._keys.of(run), arguments)
         if outcome == "lost":
             raise ProducerLost
+        if outcome != "added":
+            raise StorageLost
         held.written = number
         if ends:
             self._leases.drop(held)
@@ -174,25 +173,35 @@ class RedisLog(StreamLog):
             newest: Any = await self._redis.xrevrange(self._keys.log(run_id), count=1)
         if not newest:
             raise NotFound("There is no such run, or nothing has been said in it.")
-        return decoded(newest[0], None)[-1]
+        return _decoded(newest[0])[-1]
 
     async def read(self, run_id: str, after: Cursor, wait: float) -> list[Entry]:
-        place = position(after)
-        clock = asyncio.get_running_loop().time
+        place, clock = position(after), asyncio.get_running_loop().time
         until = clock() + wait
         tail = self._tails.get(run_id)
         entries = tail.after(place, MAX_BATCH) if tail else []
+        if self._tails.released:  # an end that came with it may not have been heard
+            wait = 0
         if not entries and (tail is None or tail.end != place or wait <= 0):
             entries = await self._kept(run_id, place)
-        while not entries and (left := until - clock()) > 0:
-            async with storage():
-                tail = await self._tails.join(run_id, place)
-            if tail.end <= place and not self._tails.released:
-                await tail.wait(left)
-            if self._tails.released:
-                return tail.after(place, MAX_BATCH)
-            entries = tail.after(place, MAX_BATCH) or await self._kept(run_id, place)
-        return entries
+        while not entries and not self._tails.released and (left := until - clock()) > 0:
+            if tail := self._tails.get(run_id):
+                entries = await self._heard(tail, run_id, place, left)
+            else:
+                await self._tails.join(run_id)
+        if entries or wait <= 0 or self._tails.released:
+            return entries
+        return await self._kept(run_id, place)
+
+    async def _heard(self, tail: Tail, run_id: str, place: int, seconds: float) -> list[Entry]:
+        """What comes after a place. Nothing says only that it is worth asking again."""
+        if (hearing := tail.hearing) and tail.end != place:
+            if entries := await self._kept(run_id, place):
+                return entries
+            tail.settle(place, hearing)
+        else:
+            await tail.wait(seconds)
+        return tail.after(place, MAX_BATCH)
 
     async def _kept(self, run_id: str, place: int) -> list[Entry]:
         """What Redis has after a place. Raises if the run or the place is not there."""
@@ -218,6 +227,9 @@ class RedisLog(StreamLog):
         async with storage():
             return await self._leases.holds(held)
 
+    def rate_limit(self, rate: Rate) -> RateLimit:
+        return RedisRateLimit(self._redis, self._keys, rate)
+
     def release(self) -> None:
         self._tails.release()
 
@@ -239,7 +251,7 @@ class RedisLog(StreamLog):
                     self._keys.log(run_id), min=f"(0-{place + len(entries)}", count=count
                 )
             for entry in kept:
-                entries += decoded(entry, place + len(entries))
+                entries += _after(place + len(entries), entry)
                 size += len(entry[1]["events"])
             if len(kept) < count:
                 break
@@ -255,10 +267,6 @@ class RedisLog(StreamLog):
             raise NotFound("There is no such run, or it is no longer kept.")
         if place > (_number(newest[0][0]) if newest else 0):
             raise NotACursor
-
-    async def _ring(self, bell: str, run_id: str) -> None:
-        await self._redis.xadd(bell, {"run": run_id}, maxlen=1)
-        await self._redis.pexpire(bell, RINGING)
 
     async def _mark(self) -> None:
         """Tell the producers in other processes that somebody is reading."""
@@ -278,3 +286,17 @@ class RedisLog(StreamLog):
 
 def _number(entry_id: str) -> int:
     return int(entry_id.partition("-")[2])
+
+
+def _decoded(entry: Kept) -> list[Entry]:
+    entry_id, fields = entry
+    return decoded(_number(entry_id), fields.get("events", ""))
+
+
+def _after(place: int, entry: Kept) -> list[Entry]:
+    """What comes after a place. Raises `Gone` if there is a gap between: it was trimmed."""
+    entries = _decoded(entry)
+    known = place - (_number(entry[0]) - len(entries))
+    if known < 0:
+        raise Gone("This part of the run is no longer kept.")
+    return entries[known:]

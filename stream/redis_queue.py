@@ -1,16 +1,17 @@
-"""The queue of runs on a Redis stream with a consumer group.
+"""The queue of runs on a Redis stream.
 
-The queue only hands a run over. From then on its lease keeps it, as it keeps every run, and
-whoever finds that lease overdue puts the run back, if it can begin anew.
+The queue only hands a run over: to take it is to hold it. From then on its lease keeps it,
+as it keeps every run, and whoever finds that lease overdue puts the run back, if it can begin
+anew.
 """
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from stream import redis_queue_scripts as scripts
 from stream.codec import dump_events, load_run
@@ -23,7 +24,6 @@ from stream.redis_connection import storage
 from stream.redis_scripts import Keys
 from stream.revival import prelude
 
-GROUP = "workers"
 WAITING = 300_000
 """Milliseconds that a run waits for a worker."""
 ATTEMPTS = 3
@@ -57,7 +57,6 @@ class RedisQueue(RunQueue):
         self._ttl = ttl
         self._said = said
         self._restart = restart
-        self._consumer = secrets.token_hex(8)
         self._hand_over = redis.register_script(scripts.HAND_OVER)
         self._take = redis.register_script(scripts.TAKE)
         self._put_back = redis.register_script(scripts.PUT_BACK)
@@ -79,12 +78,13 @@ class RedisQueue(RunQueue):
 
     async def take(self) -> Job:
         while True:
-            try:
-                async with storage():
-                    if (entry := await self._next()) and (job := await self._hold(*entry)):
-                        return job
-            except StorageLost:
-                await asyncio.sleep(PAUSE)
+            token = secrets.token_hex(8)
+            run, order, written = await self._taken(token)
+            # One of a version that knows more is lost with its lease, and then another's to take.
+            with suppress(StorageLost):
+                held = Held(load_run(run), token, written)
+                self._leases.hold(held)
+                return Job(held.run, order)
 
     async def give_back(self, run_id: str, *, failed: bool = False) -> None:
         if held := self._leases.held(run_id):
@@ -116,37 +116,20 @@ class RedisQueue(RunQueue):
         arguments: list[Any] = [run.id, payload, len(events), self._ttl, WAITING]
         return bool(await self._put_back(self._of(run), arguments))
 
-    async def _next(self) -> tuple[str, str] | None:
-        """An entry of the queue, and the run that it names."""
-        queue = self._keys.queue
-        idle = self._leases.milliseconds  # of an entry whose worker died before it held the run
-        try:
-            claimed: Any = await self._redis.xautoclaim(queue, GROUP, self._consumer, idle, count=1)
-        except ResponseError:
-            await self._redis.xgroup_create(queue, GROUP, "0", mkstream=True)
-            return None
-        entries = claimed[1]
-        if not entries:
-            read: Any = await self._redis.xreadgroup(
-                GROUP, self._consumer, {queue: ">"}, count=1, block=BLOCK
-            )
-            entries = read[0][1] if read else ()
-        return (entries[0][0], entries[0][1]["run"]) if entries else None
-
-    async def _hold(self, entry: str, run_id: str) -> Job | None:
-        """The run, if it still waits. The entry is gone either way."""
-        if not (kept := await self._redis.get(self._keys.run(run_id))):
-            await self._redis.xack(self._keys.queue, GROUP, entry)
-            await self._redis.xdel(self._keys.queue, entry)
-            return None
-        held = Held(load_run(kept))
-        arguments: list[Any] = [run_id, held.token, self._leases.milliseconds, GROUP, entry]
-        taken: Any = await self._take(self._of(held.run), arguments)
-        if not taken:
-            return None
-        order, held.written = taken
-        self._leases.hold(held)
-        return Job(held.run, order)
+    async def _taken(self, token: str) -> tuple[str, str, int]:
+        """What is known of a run that this token holds now, its order, how many events it has."""
+        keys = [self._keys.queue, self._keys.taken(token)]
+        arguments: list[Any] = [token, self._leases.milliseconds]
+        while True:
+            try:
+                async with storage():
+                    if taken := await self._take(keys, arguments):
+                        run, order, written = taken
+                        return run, order, written
+                    # Nothing waits, and what comes is only looked at.
+                    await self._redis.xread({self._keys.queue: "0"}, count=1, block=BLOCK)
+            except StorageLost:
+                await asyncio.sleep(PAUSE)
 
     def _of(self, run: Run) -> list[str]:
         return [*self._keys.of(run), self._keys.queue]

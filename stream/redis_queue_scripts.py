@@ -2,17 +2,18 @@
 
 A run that waits has the lease `queued`. Its `job` is a hash: the order, how often a worker
 has taken it, whether it may begin anew in mid-answer (`restart`), and, while it waits, its
-`entry` in the queue.
+`entry` in the queue, which has the `names` of all that belongs to the run.
 """
 
-from stream.redis_scripts import NOW
+from stream.redis_scripts import NOW, SAY
 
 _WAIT = """
 redis.call('SET', lease, 'queued', 'PX', waiting)
 redis.call('SET', thread, id, 'PX', waiting * 2)
 redis.call('ZADD', running, now + waiting, id)
 for _, key in ipairs({run, log, job}) do redis.call('PEXPIRE', key, ttl + waiting) end
-redis.call('HSET', job, 'entry', redis.call('XADD', queue, '*', 'run', id))
+local names = cjson.encode({id, run, log, lease, thread, running, job})
+redis.call('HSET', job, 'entry', redis.call('XADD', queue, '*', 'names', names))
 """
 
 HAND_OVER = (
@@ -31,28 +32,43 @@ redis.call('HSET', job, 'order', order, 'attempts', 0, 'restart', restart)
 
 TAKE = (
     NOW
+    + SAY
     + """
-local run, log, lease, thread, running, job, queue = unpack(KEYS)
-local id, token, lease_ms, group, entry = unpack(ARGV)
-redis.call('XACK', queue, group, entry)
-redis.call('XDEL', queue, entry)
-local holder = redis.call('GET', lease)
-if holder ~= 'queued' and holder ~= token then return nil end
-if holder == 'queued' then
-    redis.call('HINCRBY', job, 'attempts', 1)
-    redis.call('HDEL', job, 'entry')
+local queue, taken = unpack(KEYS)
+local token, lease_ms = unpack(ARGV)
+local function hold(names)
+    local id, run, log, lease, thread, running, job = unpack(cjson.decode(names))
+    local json, holder = redis.call('GET', run), redis.call('GET', lease)
+    if not json or holder ~= 'queued' and holder ~= token then return nil end
+    if holder == 'queued' then
+        redis.call('HINCRBY', job, 'attempts', 1)
+        redis.call('HDEL', job, 'entry')
+    end
+    redis.call('SET', taken, names, 'PX', lease_ms)
+    redis.call('SET', lease, token, 'PX', lease_ms)
+    redis.call('SET', thread, id, 'PX', lease_ms * 2)
+    redis.call('ZADD', running, now + lease_ms, id)
+    return {json, redis.call('HGET', job, 'order'), last(log)}
 end
-redis.call('SET', lease, token, 'PX', lease_ms)
-redis.call('SET', thread, id, 'PX', lease_ms * 2)
-redis.call('ZADD', running, now + lease_ms, id)
-local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-return {redis.call('HGET', job, 'order'), last and tonumber(string.match(last[1], '-(%d+)$')) or 0}
+local names = redis.call('GET', taken)
+local held = names and hold(names)
+while not held do
+    local entry = redis.call('XRANGE', queue, '-', '+', 'COUNT', 1)[1]
+    if not entry then return nil end
+    redis.call('XDEL', queue, entry[1])
+    held = hold(entry[2][2])
+end
+return held
 """
 )
-"""Hold a run that waits: its order, and how many events it has. Done twice it is held once."""
+"""Hold the run that has waited longest: what is known of it, its order, how many events it has.
+
+What no longer waits is passed over. Done twice one run is held: `taken` names it.
+"""
 
 PUT_BACK = (
     NOW
+    + SAY
     + """
 local run, log, lease, thread, running, job, queue = unpack(KEYS)
 local id, payload, events, ttl, waiting = unpack(ARGV)
@@ -60,11 +76,7 @@ if redis.call('EXISTS', lease) == 1 then return 1 end
 if not redis.call('ZSCORE', running, id) then return 1 end
 local other = redis.call('GET', thread)
 if other and other ~= id then return 0 end
-local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-if payload ~= '' then
-    local sequence = tonumber(string.match(last[1], '-(%d+)$')) + events
-    redis.call('XADD', log, '0-' .. string.format('%.0f', sequence), 'events', payload)
-end
+if payload ~= '' then say(log, last(log) + events, payload) end
 """
     + _WAIT
     + "return 1"

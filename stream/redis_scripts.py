@@ -48,8 +48,11 @@ class Keys(NamedTuple):
     def stopping(self, run_id: str) -> str:
         return f"{self.prefix}:stopping:{run_id}"
 
-    def bell(self, process: str) -> str:
-        return f"{self.prefix}:bell:{process}"
+    def taken(self, token: str) -> str:
+        return f"{self.prefix}:taken:{token}"
+
+    def rate(self, principal: str) -> str:
+        return f"{self.prefix}:rate:{principal}"
 
     @property
     def running(self) -> str:
@@ -87,28 +90,55 @@ return 'created'
 )
 """Open a run, if its thread is free and there are not too many. Done twice it is one."""
 
-APPEND = """
-local run, log, lease, thread, running, job = unpack(KEYS)
-local id, token, entry, payload, ttl, max_entries, ends = unpack(ARGV)
-if redis.call('EXISTS', run) == 0 then return 'unknown' end
-if redis.call('GET', lease) ~= token then
-    local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-    return last and last[1] == entry and last[2][2] == payload and 'added' or 'lost'
+SAY = """
+local function last(log)
+    local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+    return newest and tonumber(string.match(newest[1], '-(%d+)$')) or 0
 end
-local added = redis.pcall('XADD', log, 'MAXLEN', '~', max_entries, entry, 'events', payload)
-if type(added) == 'table' and not string.find(added.err, 'equal or smaller') then return added end
-redis.call('PEXPIRE', log, ttl)
-redis.call('PEXPIRE', run, ttl)
-if ends == '1' then
-    redis.call('DEL', lease, job)
-    if redis.call('GET', thread) == id then redis.call('DEL', thread) end
-    redis.call('ZREM', running, id)
+local function say(log, number, payload)
+    number = string.format('%.0f', number)
+    redis.call('XADD', log, '0-' .. number, 'events', payload)
+    redis.call('PUBLISH', log, number .. ' ' .. payload)
 end
-return 'added'
 """
-"""Add one entry, unless the lease is lost. Done twice it adds nothing: the entry's id is given.
+"""Add an entry to a log, and tell those who follow it. The channel has the stream's name."""
 
-The second time the lease may be gone, because the entry was the run's end.
+APPEND = (
+    SAY
+    + """
+local ttl, max_entries = unpack(ARGV)
+local function append(k, a)
+    local run, log, lease, thread, running, job = unpack(KEYS, k, k + 5)
+    local id, token, number, payload, ends = unpack(ARGV, a, a + 4)
+    if redis.call('EXISTS', run) == 0 then return 'unknown' end
+    if redis.call('GET', lease) ~= token then
+        local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+        local again = newest and newest[1] == '0-' .. number and newest[2][2] == payload
+        return again and 'added' or 'lost'
+    end
+    if last(log) < tonumber(number) then say(log, number, payload) end
+    redis.call('XTRIM', log, 'MAXLEN', '~', max_entries)
+    redis.call('PEXPIRE', log, ttl)
+    redis.call('PEXPIRE', run, ttl)
+    if ends == '1' then
+        redis.call('DEL', lease, job)
+        if redis.call('GET', thread) == id then redis.call('DEL', thread) end
+        redis.call('ZREM', running, id)
+    end
+    return 'added'
+end
+local outcomes = {}
+for n = 0, #KEYS / 6 - 1 do
+    local done, outcome = pcall(append, 6 * n + 1, 5 * n + 3)
+    outcomes[n + 1] = done and outcome or 'refused'
+end
+return outcomes
+"""
+)
+"""Add an entry to each of several runs, unless its lease is lost.
+
+Done twice it adds nothing: the entries' numbers are given. The second time a lease may be gone,
+because the entry was the run's end. What is wrong with one run is nothing to the others.
 """
 
 RENEW = (
@@ -127,12 +157,14 @@ return redis.call('EXISTS', stopping) == 1 and 2 or 1
 )
 """Keep the lease of a run that is still being produced: 2 if somebody wants it to stop."""
 
-STOP = """
+STOP = (
+    SAY
+    + """
 local run, log, lease, thread, running, job, stopping, signals, queue = unpack(KEYS)
 local id, payload, ttl = unpack(ARGV)
 if redis.call('GET', lease) ~= 'queued' then
     redis.call('SET', stopping, 1, 'PX', ttl)
-    redis.call('XADD', signals, 'MAXLEN', '~', 10000, '*', 'run', id)
+    redis.call('PUBLISH', signals, id)
     return 0
 end
 local queued = redis.call('HGET', job, 'entry')
@@ -140,13 +172,12 @@ if queued then redis.call('XDEL', queue, queued) end
 redis.call('DEL', lease, job)
 if redis.call('GET', thread) == id then redis.call('DEL', thread) end
 redis.call('ZREM', running, id)
-local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local sequence = tonumber(string.match(last[1], '-(%d+)$')) + 1
-redis.call('XADD', log, '0-' .. string.format('%.0f', sequence), 'events', payload)
+say(log, last(log) + 1, payload)
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', run, ttl)
 return 1
 """
+)
 """Tell whoever produces a run to stop. One that nobody has taken yet ends here and now."""
 
 LET_GO = """
@@ -188,21 +219,23 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 )
 """Runs whose producer has not renewed their leases."""
 
-END_LOST = """
+END_LOST = (
+    SAY
+    + """
 local run, log, lease, thread, running, job = unpack(KEYS)
 local id, payload, whole, ttl = unpack(ARGV)
 if redis.call('EXISTS', lease) == 1 then return 0 end
 if redis.call('ZREM', running, id) == 0 then return 0 end
 redis.call('DEL', job)
 if redis.call('GET', thread) == id then redis.call('DEL', thread) end
-local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local sequence = last and tonumber(string.match(last[1], '-(%d+)$')) + 1 or 2
-if not last then payload = whole end
-redis.call('XADD', log, '0-' .. string.format('%.0f', sequence), 'events', payload)
+local said = last(log)
+if said == 0 then said, payload = 1, whole end
+say(log, said + 1, payload)
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', run, ttl)
 return 1
 """
+)
 """End a run whose producer is gone. Of all processes that try, one does it.
 
 One that said nothing yet gets the `whole` of two events.

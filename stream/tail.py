@@ -1,58 +1,87 @@
 """One reader for all the runs that this process follows, whatever their number.
 
-`XREAD` blocks on every followed stream at once, on one connection. What it brings stays
-for a while, so that a thousand followers of a run cost as much as one.
+What is added to a log is published as well, and one connection hears of all the runs that
+are followed. What is published may be missed. The numbers of the events show it, and then
+Redis is asked. What was heard stays for a while, so that a thousand followers of a run cost as
+much as one.
 """
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis
 from redis.exceptions import RedisError
 
 from stream.codec import load_events
-from stream.errors import Gone, LastwordError
+from stream.errors import LastwordError, StorageLost
 from stream.log import Cursor, Entry, is_end
+from stream.redis_connection import storage
 from stream.redis_scripts import Keys
 from stream.waiting import Waiting
 
 WINDOW = 1_000
 """Entries of a run that are kept for its followers; who is further behind asks Redis."""
-BLOCK = 1_000
-"""Milliseconds; less than the connection's timeout."""
+BEAT = 1.0
+"""Seconds between two signs of life; less than the connection's timeout."""
 IDLE = 2.0
-"""Seconds that a run without a waiting follower is still read."""
+"""Seconds that a run without a waiting follower is still heard."""
 PAUSE = 0.1
-
+UNKNOWN = -1
 
 OnSignal: TypeAlias = Callable[[str], None]
-Ring: TypeAlias = Callable[[str, str], Awaitable[None]]
-Kept: TypeAlias = tuple[str, dict[str, str]]
-"""An entry of a stream, as Redis gives it."""
+_hearings = itertools.count(1)
 
 
 class Tail:
-    """The end of one run's log, as it grows."""
+    """The end of one run's log, as it grows.
 
-    def __init__(self, at: int) -> None:
-        self.begin = self.end = at
+    It begins somewhere: whoever is told that nothing comes after a place may wait there.
+    """
+
+    def __init__(self) -> None:
+        self.begin = self.end = UNKNOWN
+        self.hearing = 0
+        """A number for the time since which all that is said is heard; none if it is not."""
+        self.left = asyncio.get_running_loop().time()
         self._entries: list[Entry] = []
         self._waiting = Waiting()
-        self.left = 0.0
 
     def after(self, place: int, most: int) -> list[Entry]:
         """What came after a place, if that is still here: otherwise nothing."""
         start = place - self.begin
         return self._entries[start : start + most] if start >= 0 else []
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        self._entries += entries
-        self.end += len(entries)
+    def add(self, entries: Sequence[Entry], end: int) -> None:
+        """What is here already comes again where a command was tried again."""
+        fresh = min(end - self.end, len(entries))
+        if fresh <= 0:
+            return
+        if self.end + fresh < end:  # something was missed: it is in Redis
+            self._begin(end - fresh)
+        self._entries += entries[-fresh:]
+        self.end = end
         if len(self._entries) > 2 * WINDOW:
             del self._entries[:-WINDOW]
             self.begin = self.end - WINDOW
+        self.wake()
+
+    def settle(self, place: int, hearing: int) -> None:
+        """Redis had nothing after this place, when it was asked during that hearing."""
+        if self.hearing == hearing and self.end < place:
+            self._begin(place)
+
+    def lose(self) -> None:
+        """What is said from now on is not heard."""
+        self.hearing = 0
+        self._begin(UNKNOWN)
+
+    def hear(self) -> None:
+        """From now on all is heard. What was said before may have been missed."""
+        self.lose()
+        self.hearing = next(_hearings)
         self.wake()
 
     def wake(self) -> None:
@@ -69,22 +98,25 @@ class Tail:
         finally:
             self.left = asyncio.get_running_loop().time()
 
+    def _begin(self, place: int) -> None:
+        self._entries = []
+        self.begin = self.end = place
+
 
 class Tails:
-    """All of them. `run` is a task; `connected` says whether Redis answered last."""
+    """All of them. `run` and `beat` are tasks; `connected` says whether Redis answered last."""
 
-    def __init__(self, redis: Redis, ring: Ring, keys: Keys, on_signal: OnSignal) -> None:
-        """Every run id that somebody adds to the signals' stream is given to `on_signal`.
+    def __init__(self, redis: Redis, keys: Keys, on_signal: OnSignal) -> None:
+        """Every run id that somebody publishes as a signal is given to `on_signal`.
 
-        `redis` is for what blocks; `ring` wakes it, on another connection.
+        One connection of `redis` is for us alone.
         """
-        self._redis = redis
-        self._ring = ring
+        self._pool: Any = redis.connection_pool  # redis-py annotates little of it
         self._keys = keys
         self._on_signal = on_signal
         self._tails: dict[str, Tail] = {}
-        self._bell = keys.bell(secrets.token_hex(8))
-        self._places: dict[str, str] = {}
+        self._left: set[str] = set()
+        self._line: Connection | None = None
         self.connected = False
         self.released = False
 
@@ -95,15 +127,11 @@ class Tails:
         """The runs that somebody waits for, or did a moment ago."""
         return list(self._tails)
 
-    async def join(self, run_id: str, place: int) -> Tail:
-        """Follow a run from here on."""
-        if (tail := self._tails.get(run_id)) is None:
-            tail = self._tails[run_id] = Tail(place)
-            tail.left = asyncio.get_running_loop().time()
-            # What blocks does not know of this run yet.
-            await self._ring(self._bell, run_id)
-            tail = self._tails.setdefault(run_id, tail)  # it may have been dropped meanwhile
-        return tail
+    async def join(self, run_id: str) -> None:
+        """Follow a run from here on, which nobody follows yet."""
+        self._tails[run_id] = Tail()
+        self._left.discard(run_id)
+        await self._send("SUBSCRIBE", self._keys.log(run_id))
 
     def release(self) -> None:
         """Nobody is kept waiting any more."""
@@ -113,70 +141,84 @@ class Tails:
 
     async def run(self) -> None:
         while True:
-            try:
-                if not self.connected:
-                    await self._connect()
-                await self._round()
-            except RedisError:
-                self.connected = False
-                await asyncio.sleep(PAUSE)
+            with suppress(RedisError):
+                await self._listen()
+            await asyncio.sleep(PAUSE)
 
-    async def _connect(self) -> None:
-        newest: Any = await self._redis.xrevrange(self._keys.signals, count=1)
-        if not self._places:
-            self._places = {self._keys.signals: newest[0][0] if newest else "0-0"}
-        self.connected = True
-        for tail in self._tails.values():
-            tail.wake()  # their readers ask Redis, and learn what has become of the run
+    async def beat(self) -> None:
+        """Without a sign of life a lost connection would only seem to be silent."""
+        while True:
+            self._drop_idle()
+            command = ["UNSUBSCRIBE", *map(self._keys.log, self._left)] if self._left else ["PING"]
+            self._left.clear()
+            await self._send(*command)
+            await asyncio.sleep(BEAT)
 
-    async def _round(self) -> None:
-        self._drop_idle()
-        followed = {self._keys.log(run_id): run_id for run_id in self._tails}
-        places: dict[Any, Any] = {self._bell: "0-0", **self._places}
-        places |= {key: f"0-{self._tails[run_id].end}" for key, run_id in followed.items()}
-        answer: Any = await self._redis.xread(places, count=WINDOW, block=BLOCK)
-        for key, entries in answer or ():
-            if run_id := followed.get(key):
-                self._grow(run_id, entries)
-                continue
-            self._places[key] = entries[-1][0]
-            if key == self._keys.signals:
-                for _, fields in entries:
-                    self._on_signal(fields.get("run", ""))
+    async def _send(self, *command: str) -> None:
+        """Where that fails `run` learns of it too, and begins anew with all that is followed."""
+        if self._line and self._line.is_connected:  # else it would connect by itself
+            with suppress(StorageLost):
+                async with storage():
+                    await self._line.send_command(*command)
 
-    def _grow(self, run_id: str, entries: Sequence[Kept]) -> None:
-        tail = self._tails[run_id]
+    async def _listen(self) -> None:
+        line = self._line = await self._pool.get_connection()
         try:
-            for entry in entries:
-                tail.add(decoded(entry, tail.end))
-            over = is_end(tail.after(tail.end - 1, 1)[0].event)
-        except LastwordError:
+            channels = [self._keys.signals, *map(self._keys.log, self._tails)]
+            await line.send_command("SUBSCRIBE", *channels)
+            while True:
+                self._hear(await line.read_response(push_request=True))
+        finally:
+            self._line, self.connected = None, False
+            for tail in self._tails.values():
+                tail.lose()
+            await line.disconnect(nowait=True)
+            await self._pool.release(line)
+
+    def _hear(self, said: Any) -> None:
+        match said:
+            case ["message", self._keys.signals, text]:
+                self._on_signal(text)
+            case ["message", channel, text]:
+                self._grow(self._run_of(channel), text)
+            case ["subscribe", self._keys.signals, _]:
+                self.connected = True
+            case ["subscribe", channel, _]:
+                if tail := self._tails.get(self._run_of(channel)):
+                    tail.hear()
+            case _:
+                pass  # the answer to a sign of life
+
+    def _run_of(self, channel: str) -> str:
+        return channel.removeprefix(self._keys.log(""))
+
+    def _grow(self, run_id: str, text: str) -> None:
+        if not (tail := self._tails.get(run_id)):
+            return
+        try:
+            number, _, payload = text.partition(" ")
+            entries = decoded(int(number), payload)
+            tail.add(entries, int(number))
+            over = is_end(entries[-1].event)
+        except (LastwordError, ValueError, LookupError):
             over = True  # who reads on asks Redis, and is told
             tail.wake()
         if over:
-            del self._tails[run_id]
+            self._drop(run_id)
+
+    def _drop(self, run_id: str) -> None:
+        del self._tails[run_id]
+        self._left.add(run_id)
 
     def _drop_idle(self) -> None:
         horizon = asyncio.get_running_loop().time() - IDLE
         for run_id, tail in list(self._tails.items()):
             if not tail.is_awaited and tail.left < horizon:
-                del self._tails[run_id]
+                self._drop(run_id)
 
 
-def decoded(entry: Kept, after: int | None) -> list[Entry]:
-    """The events of an entry of the stream that come after a place, or all of them.
-
-    Raises `Gone` if there is a gap between them and that place: it was trimmed.
-    """
-    entry_id, fields = entry
-    events = load_events(fields.get("events", ""))
-    last = int(entry_id.partition("-")[2])
+def decoded(last: int, payload: str) -> list[Entry]:
+    """The events of an entry, of which the last has this number. Raises `StorageLost`."""
+    events = load_events(payload)
     first = last - len(events) + 1
-    after = first - 1 if after is None else after
-    if first > after + 1:
-        raise Gone("This part of the run is no longer kept.")
-    return [
-        Entry(Cursor(str(number)), event)
-        for number, event in enumerate(events, first)
-        if number > after
-    ]
+    return [Entry(Cursor(str(number)), event) for number, event in enumerate(events, first)]

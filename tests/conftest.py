@@ -16,7 +16,7 @@ from tests.upstream import Upstream
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real model, or depend on who runs it."""
     for name in os.environ:
-        if name.startswith(("LASTWORD_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
+        if name.startswith(("LASTWORD_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "DATABASE_")):
             monkeypatch.delenv(name)
 
 

@@ -1,5 +1,6 @@
 """What the settings name, and what cannot be made of them."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,21 @@ def test_models_of_another_provider_are_refused(tmp_path) -> None:
     settings = Settings(_env_file=None, model="offline", models="openai:gpt-4.1", data=tmp_path)
     with pytest.raises(factory.BadSetting, match=r"LASTWORD_MODELS: openai:gpt-4\.1 is of another"):
         factory.make(settings)
+
+
+@pytest.mark.parametrize("missing", ["psycopg_pool", "langgraph.checkpoint.postgres.aio"])
+def test_the_extra_of_the_database_is_missing(env: pytest.MonkeyPatch, missing: str) -> None:
+    env.setenv("DATABASE_URL", "postgresql://u:s3cret@h/d")
+    env.setitem(sys.modules, missing, None)
+    env.delitem(sys.modules, "agent.postgres", raising=False)
+    with pytest.raises(SystemExit) as refused:
+        main.cli(["ask", "hi"])
+    told = "DATABASE_URL wants the extra `lastword[postgres]`, which is not installed."
+    assert refused.value.code == told
+
+
+def test_an_address_that_cannot_be_read(env: pytest.MonkeyPatch) -> None:
+    env.setenv("DATABASE_URL", "postgresql://u:s3cret%@h/d")
+    with pytest.raises(SystemExit) as refused:
+        main.cli([])
+    assert refused.value.code == "DATABASE_URL is no address of a PostgreSQL database."

@@ -37,7 +37,7 @@ NODE = [code for code in JAVASCRIPT if code.startswith("import ")]
 WHOLE_PAGE = next(code for code in JAVASCRIPT if "onsubmit" in code)
 PAGES = [code for code in JAVASCRIPT if code not in (*NODE, WHOLE_PAGE)]
 SOURCES = README.partition("\n## Answers with sources\n")[2].partition("\n## ")[0]
-SETTING = re.compile(r"\b(?:LASTWORD|OPENAI|REDIS)_[A-Z_]+\b")
+SETTING = re.compile(r"\b(?:LASTWORD|OPENAI|REDIS|DATABASE)_[A-Z_]+\b")
 BODY = """
 const document = { body: { textContent: "", append(text) { this.textContent += text } } };
 """

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+import main
 from settings import Settings
+from stream.rate import Rate
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,20 @@ def test_everything_has_a_safe_default() -> None:
         ("LASTWORD_DOCUMENTS", "", "documents", None),
         ("LASTWORD_RETRIEVER", "", "retriever", None),
         ("LASTWORD_EMBEDDINGS", "", "embeddings", None),
+        ("LASTWORD_RATE_LIMIT", "60/minute", "rate_limit", Rate(60, 60_000_000)),
+        ("LASTWORD_RATE_LIMIT", "1/day", "rate_limit", Rate(1, 86_400_000_000)),
+        ("LASTWORD_RATE_LIMIT", "", "rate_limit", None),
+        ("DATABASE_URL", "", "database_url", None),
+        *(
+            (
+                "DATABASE_URL",
+                f"{scheme}://{rest}",
+                "database_url",
+                SecretStr(f"postgresql://{rest}"),
+            )
+            for scheme in ("postgresql", "postgres", "postgresql+psycopg")
+            for rest in ("", "h/d", "u:p%40:ss@h:1,i/d?sslmode=require", "u@/d?host=/run/x")
+        ),
     ],
 )
 def test_the_environment_is_read(
@@ -110,6 +126,8 @@ def test_code_may_give_settings_by_name_and_as_lists() -> None:
         ("LASTWORD_CORS_ORIGINS", "*"),
         ("LASTWORD_CORS_ORIGINS", "https://x,localhost:8000"),
         ("LASTWORD_CORS_ORIGINS", "https://x/page"),
+        *(("LASTWORD_RATE_LIMIT", rate) for rate in ("60", "0/minute", "1.5/hour", "1/week")),
+        *(("LASTWORD_RATE_LIMIT", rate) for rate in ("60/minutes", "1000000/second", "-1/hour")),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(
@@ -119,6 +137,28 @@ def test_a_value_that_makes_no_sense_is_refused(
     with pytest.raises(ValidationError) as refused:
         Settings()
     assert refused.value.errors()[0]["loc"][0] == name.removeprefix("LASTWORD_").lower()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("sqlite:///x", "mysql://u:s3cret@h/d", "postgresql+asyncpg://u:s3cret@h/d", "h/d"),
+        *(
+            "postgresql://u:p@s3cret@h/d",
+            "postgresql://u:p/s3cret@h/d",
+            "postgresql://u:p?s3cret@h/d",
+        ),
+    ],
+)
+def test_an_address_that_is_none_of_postgresql(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    with pytest.raises(ValidationError, match="use postgresql://user:password@host/database") as no:
+        Settings()
+    assert no.value.errors()[0]["loc"] == ("DATABASE_URL",)
+    (shown,) = main._explained(no.value)
+    assert "s3cret" not in shown
 
 
 @pytest.mark.parametrize("name", ["LASTWORD_PROT", "lastword_prot", "LASTWORD_"])
@@ -135,12 +175,16 @@ def test_a_misspelt_name_in_the_file_is_refused(dotenv: Path) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    assert "sk-x" not in repr(Settings(openai_api_key="sk-x", api_keys=["sk-x"]))
+    database = "postgresql://u:sk-x@h/d"
+    settings = Settings(openai_api_key="sk-x", api_keys=["sk-x"], database_url=database)
+    assert "sk-x" not in repr(settings)
 
 
 def test_the_example_names_every_setting(dotenv: Path) -> None:
     example = (Path(__file__).parent.parent / ".env.example").read_text()
-    lines = re.findall(r"^# ((?:LASTWORD|OPENAI|REDIS)_[A-Z_]+)=(.*)$", example, re.MULTILINE)
+    lines = re.findall(
+        r"^# ((?:LASTWORD|OPENAI|REDIS|DATABASE)_[A-Z_]+)=(.*)$", example, re.MULTILINE
+    )
     dotenv.write_text("\n".join(f"{name}={value}" for name, value in lines))
     Settings()
     names = {name.removeprefix("LASTWORD_").lower() for name, _ in lines}

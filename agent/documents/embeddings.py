@@ -1,6 +1,7 @@
 """`provider:name` -> a model that turns texts into vectors."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from pydantic import SecretStr
 from agent.load import UnknownAgent, named
 from stream.errors import UpstreamMalformed
 
+AT_ONCE = 64
+"""Texts in one call."""
 SECONDS = 60.0
 """For one call."""
 QUESTION_SECONDS = 10.0
@@ -33,14 +36,24 @@ class Embedder:
     """An embedding model by its name, with a limit to how long it may take."""
 
     def __init__(
-        self, name: str, model: Embeddings, client: httpx2.AsyncClient | None = None
+        self,
+        name: str,
+        model: Embeddings,
+        client: httpx2.AsyncClient | None = None,
+        address: str | None = None,
     ) -> None:
         """`client` is what `aclose` closes."""
         self.name = name
+        self.about = f"{name} {_known_as(address)}" if address else name
+        """What its vectors are of: behind one name there may be another model elsewhere."""
         self._model = model
         self._client = client
 
     async def documents(self, texts: Sequence[str]) -> list[list[float]]:
+        parts = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
+        return [vector for part in parts for vector in await self._part(part)]
+
+    async def _part(self, texts: Sequence[str]) -> list[list[float]]:
         async with asyncio.timeout(SECONDS):
             with _understood():
                 return _checked(await self._model.aembed_documents(list(texts)), len(texts))
@@ -53,6 +66,11 @@ class Embedder:
     async def aclose(self) -> None:
         if self._client:
             await self._client.aclose()
+
+
+def _known_as(address: str) -> str:
+    """There may be a password in it."""
+    return hashlib.sha256(address.encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -119,4 +137,4 @@ def _openai_compatible(
         check_embedding_ctx_length=False,  # passages are short, and it would fetch a vocabulary
         http_async_client=client,
     )
-    return Embedder(name, embeddings, client)
+    return Embedder(name, embeddings, client, embeddings.openai_api_base)

@@ -1,99 +1,134 @@
-"""HTML -> blocks: the words that a browser would show."""
+"""HTML -> blocks: the words that a browser would show.
+
+Words that nobody sees are a place for instructions to a model. What an element says of itself
+counts; style sheets are not read. `aria-hidden` hides nothing: all but a screen reader show it.
+"""
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 
-from agent.documents.block import Block, Headings, Unreadable, clean
-from agent.documents.plain import decoded
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-Attributes = list[tuple[str, str | None]]
-_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{1,40})", re.IGNORECASE)
-_HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "nav"})
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_INLINE_NAMES = """
-a abbr b bdi bdo cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp small
-span strong sub sup time tt u var wbr
+from agent.documents import charset
+from agent.documents.block import Block, Headings, clean
+
+_HIDDEN_NAMES = """
+audio canvas datalist del iframe nav noembed noframes noscript s script strike style svg template
+video
 """
-_INLINE = frozenset(_INLINE_NAMES.split())
-_IN_LINE_PARTS = {"td": " | ", "th": " | ", "br": "\n", "li": "\n- ", "tr": "\n", "dt": "\n"}
-_END_BLOCKS = frozenset({"td", "th", "br", "li", "tr", "dt", "dd"})
+_HIDDEN = frozenset(_HIDDEN_NAMES.split())
+_UNSEEN = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\s*"
+    r"(?:!\s*important\s*)?(?:;|$)",
+    re.IGNORECASE,
+)
+_HEADINGS = {"title": 0, **{f"h{level}": level for level in range(1, 7)}}
+_BLOCK_NAMES = """
+address article aside blockquote body button caption center details dialog dir dl fieldset
+figcaption figure footer form head header hgroup hr html legend main menu ol optgroup option pre
+search section select summary table tbody textarea tfoot thead ul
+"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split()) | _HEADINGS.keys()
+_PLAIN_BLOCKS = frozenset({"div", "p"})
+_PARTS = {"td": " | ", "th": " | ", "tr": "\n", "li": "\n- ", "dt": "\n", "dd": "\n", "br": "\n"}
+"""What a list or a table is written with. Other elements stand in a line, also unknown ones."""
+_CELLS = frozenset({"td", "th"})
+_ITEMS = frozenset({"li", "dt", "dd"})
+_HOLDERS = _CELLS | _ITEMS | _HEADINGS.keys() | {"pre"}
+_LAYOUT = "table, ul, ol, dl, pre, blockquote, h1, h2, h3, h4, h5, h6"
+"""A cell that holds one of these is no cell of a table, but a place on the page."""
 
 
 def blocks(data: bytes) -> Iterator[Block]:
-    declared = _CHARSET.search(data[:2048])
-    try:
-        text = decoded(data)
-    except Unreadable:
-        if not declared:
-            raise
-        text = decoded(data, declared[1].decode("ascii"))
-    yield from _read(text, _HIDDEN) or _read(text, _HIDDEN - {"nav"})
+    (root,) = LexborHTMLParser(charset.page(data)).css(":root")
+    yield from _Page(_HIDDEN).read(root) or _Page(_HIDDEN - {"nav"}).read(root)
 
 
-def _read(text: str, hidden: frozenset[str]) -> list[Block]:
-    """Nothing, if what is hidden never ends."""
-    page = _Page(hidden)
-    page.feed(text)
-    page.close()
-    page.flush()
-    return [] if "nav" in page.open else page.blocks
-
-
-class _Page(HTMLParser):
-    """Not recursive, so that depth costs nothing."""
-
+class _Page:
     def __init__(self, hidden: frozenset[str]) -> None:
-        super().__init__(convert_charrefs=True)
-        self.blocks: list[Block] = []
-        self.open: list[str] = []
-        """The outermost thing that is not shown, as often as it is open in itself."""
         self._hidden = hidden
+        self._blocks: list[Block] = []
         self._headings = Headings()
         self._words: list[str] = []
-        self._kept = 0
-        """How many `<pre>` are open."""
-        self._heading = ""
-        """The one that is open: `title`, `h1`."""
+        self._gap = ""
+        """What comes before the next words."""
+        self._within: list[str] = []
+        """The headings, cells, items and preformatted texts that are open."""
 
-    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
-        if self.open:
-            self.open += [tag] if tag == self.open[0] else []
-        elif tag in self._hidden:
-            self.open.append(tag)
-        elif tag in _IN_LINE_PARTS:
-            self._words.append(_IN_LINE_PARTS[tag])
-        elif tag not in _INLINE:
-            self.flush()
-            if tag in _HEADINGS or tag == "title":
-                self._heading = tag
-            self._kept += tag == "pre"
+    def read(self, root: LexborNode) -> list[Block]:
+        """Not recursive, so that depth costs nothing."""
+        pending = [(root, False)]
+        while pending:
+            node, ends = pending.pop()
+            if ends:
+                self._leave(node)
+            elif node.is_text_node:
+                self._say(node.text_content or "")
+            elif node.is_element_node and self._is_shown(node):
+                self._enter(node)
+                pending.append((node, True))
+                pending += [(each, False) for each in reversed([*node.iter(include_text=True)])]
+        self._flush()
+        return self._blocks + self._headings.left()
 
-    def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
-        if tag not in self._hidden:
-            self.handle_starttag(tag, attrs)
+    def _is_shown(self, node: LexborNode) -> bool:
+        about = node.attributes
+        if (about.get("hidden", "until-found") or "").lower() != "until-found":
+            return False
+        if node.tag in self._hidden or _UNSEEN.search(about.get("style") or ""):
+            return False
+        if about.get("role") == "navigation" and "nav" in self._hidden:
+            return False
+        closed = node.tag == "dialog" and "open" not in about
+        return not closed and "headerlink" not in (about.get("class") or "").split()
 
-    def handle_endtag(self, tag: str) -> None:
-        if self.open:
-            if tag == self.open[0]:
-                self.open.pop()
-        elif tag not in _INLINE and tag not in _END_BLOCKS:
-            self.flush()
-            self._heading = "" if tag == self._heading else self._heading
-            self._kept -= tag == "pre" and self._kept > 0
+    def _enter(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        is_place = tag in _CELLS and node.css_first(_LAYOUT) is not None
+        if is_place or self._is_apart(tag):
+            self._flush()
+        elif tag in _PARTS:
+            self._words.append(_PARTS[tag])
+            self._gap = ""
+        if tag in _HOLDERS and not is_place:
+            self._within.append(tag)
 
-    def handle_data(self, data: str) -> None:
-        if not self.open:
-            self._words.append(data if self._kept else " ".join(f".{data}.".split())[1:-1])
+    def _is_apart(self, tag: str) -> bool:
+        """A paragraph in a cell or an item is not, and nothing is in a heading."""
+        if self._within and self._within[-1] in _HEADINGS:
+            return False
+        return tag in _BLOCKS or (tag in _PLAIN_BLOCKS and not self._within)
 
-    def flush(self) -> None:
-        """What was said so far is a block, or a heading."""
+    def _leave(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        if self._within and self._within[-1] == tag:
+            self._within.pop()
+        if tag in _HEADINGS:
+            self._head(_HEADINGS[tag])
+        elif self._is_apart(tag):
+            self._flush()
+        elif tag in _PLAIN_BLOCKS:
+            self._gap = "\n" if self._within[-1] in _ITEMS else " "
+
+    def _say(self, text: str) -> None:
+        if "pre" not in self._within:
+            text = " ".join(f".{text}.".split())[1:-1]
+            if self._words and self._words[-1].endswith(" "):
+                text = text.removeprefix(" ")
+        if text.strip() and self._gap:
+            self._words.append(self._gap)
+            self._gap = ""
+        self._words.append(text)
+
+    def _head(self, level: int) -> None:
+        if text := self._said():
+            self._blocks += self._headings.enter(level, text)
+
+    def _flush(self) -> None:
+        if text := self._said():
+            self._blocks.append(self._headings.under(text))
+
+    def _said(self) -> str:
         text = clean("".join(self._words)).strip()
-        self._words = []
-        if not text:
-            return  # a heading may begin with a block, or an icon
-        if self._heading:
-            self._headings.enter(_HEADINGS.get(self._heading, 0), text)
-            self._heading = ""
-        else:
-            self.blocks.append(Block(self._headings.titles, text))
+        self._words, self._gap = [], ""
+        return text

@@ -4,6 +4,7 @@ It can be made again from the documents at any time, so one that is broken, or t
 made, is thrown away. Everything here blocks: call it in threads.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,8 +16,12 @@ from agent.documents.files import Stamp
 from agent.documents.passage import Passage
 from agent.documents.words import asked, terms
 
-VERSION = "3"
+VERSION = "5"
 """To be raised whenever the same documents would give another index."""
+PATIENCE = 2.0
+"""Seconds that a lock is waited for. Of our own processes one at a time writes, and never long."""
+TOGETHER = 100
+"""Documents that are forgotten in one go."""
 _WEIGHTS = "1.0, 1.0, 0.5"
 """Of a term in the title, of one in the text, of a word's beginning, which tells less."""
 _TABLES = ("about", "files", "passages", "terms")
@@ -26,17 +31,21 @@ _SCHEMA = (
         path TEXT PRIMARY KEY, modified INTEGER, size INTEGER, changed INTEGER, unreadable TEXT
     ) WITHOUT ROWID""",
     """CREATE TABLE passages (
-        id INTEGER PRIMARY KEY, path TEXT, title TEXT, location TEXT, text TEXT, vector BLOB
+        id INTEGER PRIMARY KEY, path TEXT, title TEXT, location TEXT, text TEXT,
+        digest BLOB, vector BLOB
     )""",
     "CREATE INDEX passages_of ON passages (path)",
+    "CREATE INDEX passages_like ON passages (digest)",
     "CREATE INDEX without_vector ON passages (id) WHERE vector IS NULL",
     """CREATE VIRTUAL TABLE terms USING fts5 (
         title, words, stems, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
     )""",
 )
-
-
-_VECTORS = "SELECT title, text, vector FROM passages WHERE path = ? AND vector NOT NULL"
+_ADD = """
+    INSERT INTO passages (path, title, location, text, digest, vector) VALUES (?1, ?2, ?3, ?4, ?5,
+        (SELECT vector FROM passages WHERE digest = ?5 AND vector NOT NULL LIMIT 1)
+    )
+"""
 _REFUSED = "SELECT path, unreadable FROM files WHERE unreadable NOT NULL ORDER BY path"
 
 
@@ -101,11 +110,11 @@ class Index:
     def put(self, path: str, stamp: Stamp, blocks: Iterable[Block]) -> None:
         """What is in a document, instead of what was."""
         with self.open() as connection:
-            known = {tuple(row[:2]): row[2] for row in connection.execute(_VECTORS, (path,))}
-            _forget(connection, path)
-            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, NULL)", (path, *stamp))
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()
             for block in blocks:
-                _add(connection, path, block, known)
+                _add(connection, path, block)
+            _forget(connection, path, last)  # after that: vectors of what stays as it was are kept
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, NULL)", (path, *stamp))
 
     def skip(self, reasons: dict[str, str]) -> None:
         """What is not to be read, whatever was there before."""
@@ -121,9 +130,28 @@ class Index:
             connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", (path, *stamp, reason))
 
     def forget(self, paths: Iterable[str]) -> None:
+        """A few at once: who else writes does not wait for all of them."""
+        left = list(paths)
+        while few := left[-TOGETHER:]:
+            del left[-TOGETHER:]
+            with self.open() as connection:
+                for path in few:
+                    _forget(connection, path)
+
+    def is_complete(self) -> bool:
         with self.open() as connection:
-            for path in paths:
-                _forget(connection, path)
+            return is_read(connection)
+
+    def place(self) -> str | None:
+        """Where all documents were read the last time."""
+        with self.open() as connection:
+            return _about(connection).get("read")
+
+    def complete(self, place: str) -> None:
+        """All documents have been read."""
+        if self.place() != place:
+            with self.open() as connection:
+                connection.execute("REPLACE INTO about VALUES ('read', ?)", (place,))
 
     def size(self) -> Size:
         with self.open() as connection:
@@ -147,6 +175,17 @@ def is_broken(error: Exception) -> bool:
     return broken and not isinstance(error, sqlite3.OperationalError)
 
 
+def is_held(error: Exception) -> bool:
+    """Whether another process has locked the index."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def is_read(connection: sqlite3.Connection) -> bool:
+    """Whether all documents were read once: what is not found, is not there."""
+    return "read" in _about(connection)
+
+
 def is_there(connection: sqlite3.Connection) -> bool:
     """Whether there is an index: another process may be just about to make it."""
     found = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
@@ -154,8 +193,8 @@ def is_there(connection: sqlite3.Connection) -> bool:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """For any thread, one after the other. It waits for who else is writing."""
-    return sqlite3.connect(path, timeout=30, check_same_thread=False)
+    """For any thread, one after the other. It waits a little for who else is writing."""
+    return sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
 
 
 def ranked(connection: sqlite3.Connection, question: str, limit: int) -> dict[int, float]:
@@ -193,17 +232,13 @@ def _quoted(columns: str, found: Sequence[str]) -> Iterator[str]:
     return (f'{columns} : "{term}"' for term in found)
 
 
-def _add(
-    connection: sqlite3.Connection, path: str, block: Block, known: dict[tuple[str, str], bytes]
-) -> None:
-    """`known`: vectors of what stays as it was, by title and text."""
+def _add(connection: sqlite3.Connection, path: str, block: Block) -> None:
+    """With the vector of a passage that says the same, wherever it stands."""
     name = path.rpartition("/")[2]
     title = SEPARATOR.join(dict.fromkeys(block.titles)) or title_of(name)
     location = in_one_line(f"{path}#{block.place}" if block.place else path)
-    row = connection.execute(
-        "INSERT INTO passages (path, title, location, text, vector) VALUES (?, ?, ?, ?, ?)",
-        (path, title, location, block.text, known.get((title, block.text))),
-    )
+    digest = hashlib.blake2b(f"{title}\n{block.text}".encode(), digest_size=16).digest()
+    row = connection.execute(_ADD, (path, title, location, block.text, digest))
     named, (words, stems) = terms(f"{title} {name}"), terms(block.text)
     columns = (" ".join(each) for each in (named.words, words, [*named.stems, *stems]))
     connection.execute(
@@ -212,9 +247,11 @@ def _add(
     )
 
 
-def _forget(connection: sqlite3.Connection, path: str) -> None:
+def _forget(connection: sqlite3.Connection, path: str, last: int = 2**63 - 1) -> None:
+    """A document, its passages up to the `last` one."""
     connection.execute(
-        "DELETE FROM terms WHERE rowid IN (SELECT id FROM passages WHERE path = ?)", (path,)
+        "DELETE FROM terms WHERE rowid IN (SELECT id FROM passages WHERE path = ? AND id <= ?)",
+        (path, last),
     )
-    connection.execute("DELETE FROM passages WHERE path = ?", (path,))
+    connection.execute("DELETE FROM passages WHERE path = ? AND id <= ?", (path, last))
     connection.execute("DELETE FROM files WHERE path = ?", (path,))

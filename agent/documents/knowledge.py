@@ -1,5 +1,6 @@
 """What a server answers from: a folder of documents, or a retriever of one's own."""
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -10,12 +11,18 @@ from pathlib import Path
 
 from langchain_core.tools import BaseTool
 
+from agent.documents import meaning
 from agent.documents.embeddings import Embedder, embedder
 from agent.documents.index import Size
+from agent.documents.lanes import Lanes
 from agent.documents.library import Library
 from agent.documents.own import OwnRetriever
 from agent.documents.report import progress_bar, unreadable
+from agent.documents.updating import Progress
 from agent.tools.search import search_tool
+
+TRIES = 5
+"""To embed, where a server of embeddings is too busy or down."""
 
 logger = logging.getLogger("lastword")
 
@@ -26,7 +33,7 @@ class UnknownDocuments(ValueError):
 
 def index_of(folder: Path, embeddings: str | None = None) -> str:
     """The name of its index: servers on other folders may keep theirs in the same place."""
-    names = f"{embeddings or ''}\0".encode() + os.fsencode(folder.resolve())
+    names = f"{embeddings or ''}\0".encode() + os.fsencode(folder.absolute())
     known_as = hashlib.sha256(names).hexdigest()[:12]
     return f"documents-{known_as}.sqlite"
 
@@ -67,8 +74,12 @@ class Knowledge:
         """Read and embed what has changed, shown by a progress bar."""
         try:
             with progress_bar() as progress:
-                if not await library.update(progress):
-                    raise UnknownDocuments("Another process is reading them just now.")
+                await _updated(library, progress)
+                tries = TRIES
+                while library.may_be_embedded_soon and (tries := tries - 1):
+                    logger.warning("It is tried again in %.0f seconds.", meaning.PAUSE)
+                    await asyncio.sleep(meaning.PAUSE)
+                    await _updated(library, progress)
             return await library.size()
         except (OSError, sqlite3.Error) as error:
             raise UnknownDocuments(f"They cannot be indexed: {error}.") from error
@@ -76,10 +87,12 @@ class Knowledge:
             await self._close()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """The index is up to date, but for vectors, and kept so."""
+    async def open(self, *, searched: bool = True) -> AsyncIterator[None]:
+        """The index is up to date, but for vectors, and kept so; if it is `searched` here."""
         try:
-            if self.library is None:
+            if isinstance(self._finder, OwnRetriever):
+                asyncio.get_running_loop().set_default_executor(Lanes())
+            if self.library is None or not searched:
                 yield
             else:
                 async with self.library.kept() as size:
@@ -97,3 +110,8 @@ class Knowledge:
     async def _close(self) -> None:
         if self.embedder:
             await self.embedder.aclose()
+
+
+async def _updated(library: Library, progress: Progress) -> None:
+    if not await library.update(progress):
+        raise UnknownDocuments("Another process is reading them just now.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from concurrent.futures import Future
 from pathlib import PurePath
 from typing import Any
 
@@ -10,8 +11,10 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from agent.documents.block import clean, in_one_line, title_of
+from agent.documents.lanes import searching
 from agent.documents.passage import Passage
 from agent.load import UnknownAgent, named
+from agent.threads import MOST
 
 MAX_PASSAGES = 20
 MAX_CHARACTERS = 4000
@@ -25,6 +28,10 @@ class UnknownRetriever(ValueError):
     """The name is not a retriever that can be had here. The message says what to do."""
 
 
+class RetrieverHangs(Exception):
+    """So many calls of it never returned that there is no thread left to call it in."""
+
+
 class OwnRetriever:
     """Finds what a LangChain retriever returns."""
 
@@ -34,10 +41,20 @@ class OwnRetriever:
             self._retriever: BaseRetriever = named(name, BaseRetriever, "LangChain retriever")
         except UnknownAgent as error:
             raise UnknownRetriever(str(error)) from error
+        self._left: list[Future[Any]] = []
+        """Calls in threads that nobody waits for any more: they cannot be stopped."""
 
     async def find(self, question: str, callbacks: Callbacks = None) -> list[Passage]:
-        async with asyncio.timeout(SECONDS):
-            found = await self._retriever.ainvoke(question, {"callbacks": callbacks})
+        self._left = [call for call in self._left if not call.done()]
+        if len(self._left) >= MOST:
+            raise RetrieverHangs
+        calls: list[Future[Any]] = []
+        try:
+            with searching(calls):
+                async with asyncio.timeout(SECONDS):
+                    found = await self._retriever.ainvoke(question, {"callbacks": callbacks})
+        finally:
+            self._left += calls
         passages = [_passage(document) for document in found[:MAX_PASSAGES]]
         return [passage for passage in passages if passage.text]
 

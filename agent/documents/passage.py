@@ -17,9 +17,13 @@ class Passage(NamedTuple):
     """The higher the better; to be compared within one search only."""
 
 
+class NotNow(Exception):
+    """Nothing can be said to be missing: what there is, is not read yet, or another has it."""
+
+
 class Finder(Protocol):
     """Whatever finds passages."""
 
     async def find(self, question: str, callbacks: Callbacks = None) -> list[Passage]:
-        """The best passages first; none if there are none."""
+        """The best passages first; none if there are none. Raises `NotNow`."""
         ...

@@ -3,19 +3,29 @@
 import logging
 from collections.abc import Iterator
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from agent.documents.block import Block, Unreadable, clean, title_of
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader  # an extra
 
 MAX_PAGES = 5000
 
 
 def blocks(data: bytes) -> Iterator[Block]:
     try:
-        from pypdf import PdfReader
+        from pypdf import PdfReader, errors
     except ImportError:
         raise Unreadable("is a PDF, which wants the extra `lastword[pdf]`") from None
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what is wrong with it is said once
-    reader = PdfReader(BytesIO(data))
+    try:
+        yield from _pages(PdfReader(BytesIO(data)))
+    except errors.DependencyError:
+        raise Unreadable("is encrypted in a way that wants the package `cryptography`") from None
+
+
+def _pages(reader: "PdfReader") -> Iterator[Block]:
     if reader.is_encrypted and not reader.decrypt(""):
         raise Unreadable("wants a password")
     if len(reader.pages) > MAX_PAGES:

@@ -4,6 +4,7 @@ import codecs
 import re
 from collections.abc import Iterator
 
+from agent.documents import tables
 from agent.documents.block import Block, Unreadable, clean
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
@@ -26,3 +27,10 @@ def decoded(data: bytes, encoding: str = "utf-8-sig") -> str:
 def blocks(data: bytes) -> Iterator[Block]:
     for paragraph in _PARAGRAPH.split(decoded(data)):
         yield Block((), paragraph)
+
+
+def rows(data: bytes) -> Iterator[Block]:
+    """Of a table with a row in each line, and its head in the first."""
+    head, *rest = [line for line in decoded(data).split("\n") if line.strip()] or [""]
+    for part in tables.parts(head, rest):
+        yield Block((), part)

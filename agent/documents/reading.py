@@ -14,7 +14,8 @@ _FORMATS: dict[Callable[[bytes], Iterator[Block]], str] = {
     markdown.blocks: ".md .markdown",
     html.blocks: ".html .htm .xhtml",
     pdf.blocks: ".pdf",
-    plain.blocks: ".txt .text .rst .adoc .org .csv .tsv .log",
+    plain.blocks: ".txt .text .rst .adoc .org .log",
+    plain.rows: ".csv .tsv",
 }
 READERS = {suffix: read for read, suffixes in _FORMATS.items() for suffix in suffixes.split()}
 

@@ -22,6 +22,7 @@ _ORDINAL = re.compile(
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(rf"[a-zäöü]|{_MONTH}")
+_UNSPACED_ENDS = ("。", "！", "？", "」", "』", "）")
 _CODE = "`[^`]*`"
 _STRONG = re.compile(
     rf"{_CODE}|(?<!\w)(?P<mark>\*\*|__(?![a-z0-9_]+__))(?=\S)"
@@ -38,12 +39,18 @@ def sentences_of(passage: str) -> Iterator[str]:
         yield from filter(_says_something, _rejoined(sentences(line)))
 
 
-def bare(sentence: str) -> str:
+def bare(*sentences: str) -> str:
     """In one line, without marks that would mean something else in an answer."""
-    text = " ".join(sentence.split())
-    text = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+    text = "".join(map(_short, sentences)).rstrip()
     text = _STRONG.sub(lambda found: found["text"] or found[0], _FENCE.sub(r"\1", text))
     return _CODE_OR_CITATION.sub(_uncited, text)
+
+
+def _short(sentence: str) -> str:
+    """With a space behind it where spaces are written."""
+    text = " ".join(sentence.split())
+    text = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+    return text if text.endswith(_UNSPACED_ENDS) else f"{text} "
 
 
 def _lines(passage: str) -> list[str]:

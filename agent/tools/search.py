@@ -12,7 +12,7 @@ from typing import NamedTuple
 from langchain_core.callbacks import Callbacks
 from langchain_core.tools import BaseTool, StructuredTool
 
-from agent.documents.passage import Finder
+from agent.documents.passage import Finder, NotNow
 from callbacks.sources import sources_of
 from stream.events import SourceFound
 
@@ -21,6 +21,10 @@ SEARCH = "search"
 NOTHING = (
     "Nothing was found. Search again in other words, or say that the documents do not tell; "
     "do not make it up."
+)
+LATER = (
+    "The documents cannot be searched just now: they are still being read, or another process "
+    "holds their index. Say so; it can be asked again in a moment."
 )
 CITE = (
     "Answer from these passages, and put the number of each that you use behind what it says, as "
@@ -36,6 +40,8 @@ def search_tool(finder: Finder) -> BaseTool:
     async def search(query: str, callbacks: Callbacks = None) -> tuple[str, list[SourceFound]]:
         try:
             passages = await finder.find(query[:MAX_QUESTION], callbacks)
+        except NotNow:
+            return LATER, []
         except Exception as error:
             logger.warning("A search failed (%s).", type(error).__qualname__)
             raise

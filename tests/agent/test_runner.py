@@ -6,9 +6,10 @@ import pytest
 
 from agent.call_settings import CallSettings
 from agent.memory import Exchange
-from stream.errors import BadRequest, Busy, Conflict, NotFound, ServerShutdown
+from stream.errors import BadRequest, Busy, Conflict, NotFound, RateLimited, ServerShutdown
 from stream.events import RunCancelled, RunCompleted, RunFailed, Usage
 from stream.log import START
+from stream.rate import Rate
 from tests.agent.running import ME, running, text_of, until
 from tests.replies import Gate, Reply, Stall, cut_text, final
 
@@ -97,6 +98,20 @@ async def test_the_limit_of_runs(upstream, tmp_path) -> None:
         assert caught.value.retry_after == 1
         await runner.cancel(first.id, principal=ME)
         assert (await runner.end(await runner.ask())).type == "run_completed"
+
+
+async def test_who_asks_too_often_changes_nothing(upstream, tmp_path) -> None:
+    async with running(upstream, tmp_path, rate=Rate.of("1/day")) as runner:
+        with pytest.raises(BadRequest):
+            await runner.ask(settings=CallSettings(model="openai:gpt"))  # which is not counted
+        first = await stalled(upstream, runner, thread_id="t")
+        with pytest.raises(RateLimited):
+            await runner.ask(thread_id="t", on_conflict="interrupt")
+        assert runner.active == 1
+        other = await runner.ask(principal="another")
+        assert (await runner.end(other)).type == "run_completed"
+        await runner.cancel(first.id, principal=ME)
+        assert len(upstream.requests) == 2
 
 
 async def test_fifty_at_once_do_not_mix(upstream, runner) -> None:

@@ -16,8 +16,8 @@ from agent.memory import Exchange, Memory
 from agent.policy import Policy
 from callbacks.filters.json_chat import JsonChatFilter
 from stream.errors import Busy, Conflict, ServerShutdown, StorageLost
-from stream.events import RunCancelled, RunCompleted, RunStarted
-from stream.log import START, Run, StreamLog, follow
+from stream.events import Event, RunCancelled, RunCompleted, RunStarted
+from stream.log import START, Cursor, Entry, Run, StreamLog, follow
 from stream.memory import MemoryLog
 from stream.redis import RedisLog
 from tests.agent.models import model_on
@@ -92,6 +92,30 @@ async def test_a_run_is_stopped_wherever_it_is(upstream: Upstream, pair: tuple[R
     assert isinstance(await one.end(run), RunCancelled)
     assert await other.conversation("t", principal=ME) == [Exchange("Hi", "One two")]
     await other.cancel(run.id, principal=ME)
+
+
+async def test_a_run_that_ends_while_its_reader_is_let_go(
+    upstream: Upstream, pair: tuple[Ran, Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    run = await stalled(upstream, one)
+    read = other.log.read
+
+    async def late(run_id: str, after: Cursor, wait: float) -> list[Entry]:
+        if entries := await read(run_id, after, wait):
+            return entries
+        upstream.release()
+        await one.end(run)
+        return []
+
+    events: list[Event] = []
+    async with aclosing(other.follow(run.id, principal=ME)) as batches:
+        async for batch in batches:
+            events += [entry.event for entry in batch]
+            if text_of(events) == "One two":
+                monkeypatch.setattr(other.log, "read", late)
+                other.end_all()
+    assert isinstance(events[-1], RunCompleted)
 
 
 async def test_a_thread_is_taken_for_all(upstream: Upstream, pair: tuple[Ran, Ran]) -> None:

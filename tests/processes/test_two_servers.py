@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
@@ -144,6 +145,15 @@ def test_the_limit_is_for_both(pair: list[Server], model: Upstream) -> None:
         model.release()
         assert [events_of(client)[-1].name for client in (first, second)] == ["end", "end"]
     assert post(one).text == "Hello there."
+
+
+def test_how_often_one_may_ask_is_counted_for_both(
+    redis: RedisServer, model: Upstream, tmp_path: Path
+) -> None:
+    with starting(tmp_path, redis, model) as start:
+        servers = start(2, rate_limit="3/day")
+        statuses = [post(server).status_code for server in servers * 3]
+    assert statuses == [200] * 3 + [429] * 3
 
 
 def test_a_reader_that_has_moved_to_the_other(

@@ -26,6 +26,7 @@ CODES = {  # code: status, retryable
     "gone": (410, False),
     "too_large": (413, False),
     "busy": (429, True),
+    "rate_limited": (429, True),
     "upstream_unavailable": (503, True),
     "upstream_rejected": (502, False),
     "upstream_timeout": (504, True),

@@ -9,6 +9,7 @@ from stream import redis, redis_connection
 from stream.errors import StorageLost
 from stream.events import RunCompleted
 from stream.log import START, Cursor, follow
+from stream.queue import Job
 from tests.redis_server import RedisServer, redis_server
 from tests.stream.logs import RUN, deltas, events
 from tests.stream.processes import FOREVER, Processes, followed, processes, until
@@ -147,3 +148,18 @@ async def test_it_closes_also_while_redis_is_away(server: RedisServer) -> None:
         await asyncio.wait([reader])
         assert reader.cancelled()
     server.thaw()
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_worker_waits_also_while_redis_is_away(
+    server: RedisServer, several: Processes
+) -> None:
+    worker = await several.open()
+    taking = asyncio.create_task(worker.queue.take())
+    server.kill()
+    await until(lambda: not worker.ready)
+    server.start()
+    web = await several.open()
+    await web.create(RUN)
+    await web.queue.put(Job(RUN, "{}"))
+    assert await taking == Job(RUN, "{}")

@@ -11,7 +11,7 @@ from wire.asked import Strict
 from wire.openai.errors import ModelNotFound, NotServed
 from wire.openai.unsupported import Ignored, only
 
-MAX_TEXTS = 256
+MAX_TEXTS = 2048  # as many as OpenAI takes
 
 
 def _listed(given: Any) -> Any:
@@ -30,7 +30,7 @@ class EmbeddingsRequest(Strict):
         BeforeValidator(_listed, json_schema_input_type=str | list[str]),
     ]
     model: Annotated[str, Field(max_length=200)] | None = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[Any, only()] = None
     user: Ignored = None
 
@@ -40,7 +40,7 @@ async def embedded(runner: Runner, asked: EmbeddingsRequest) -> dict[str, Any]:
     if runner.embeddings is None:
         raise NotServed
     if asked.model not in {None, runner.embeddings, runner.embeddings.partition(":")[2]}:
-        raise ModelNotFound
+        raise ModelNotFound(f"Embeddings are those of {runner.embeddings!r} here.")
     vectors = await runner.embed(asked.input)
     as_base64 = asked.encoding_format == "base64"
     return {

@@ -11,13 +11,18 @@ from stream.errors import (
     Busy,
     LastwordError,
     NotFound,
+    RateLimited,
     RequestError,
     from_event,
 )
 from stream.events import RunCancelled, RunFailed
 from wire.problems import error_headers
 
-_CODES = {"unauthorized": "invalid_api_key", "busy": "rate_limit_exceeded"}
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "busy": "rate_limit_exceeded",
+    "rate_limited": "rate_limit_exceeded",
+}
 """What these clients' programs decide by; all others are of our catalogue."""
 
 
@@ -86,7 +91,7 @@ def error_response(
 
 
 def _type(error: LastwordError) -> str:
-    if isinstance(error, Busy):
+    if isinstance(error, Busy | RateLimited):
         return "rate_limit_error"
     if isinstance(error, Cancelled):
         return "cancelled"

@@ -24,6 +24,7 @@ STATUSES: Mapping[str, StatusCode] = {
     "gone": StatusCode.OUT_OF_RANGE,
     "too_large": StatusCode.RESOURCE_EXHAUSTED,
     "busy": StatusCode.RESOURCE_EXHAUSTED,
+    "rate_limited": StatusCode.RESOURCE_EXHAUSTED,
     "upstream_unavailable": StatusCode.UNAVAILABLE,
     "upstream_rejected": StatusCode.FAILED_PRECONDITION,
     "upstream_timeout": StatusCode.DEADLINE_EXCEEDED,

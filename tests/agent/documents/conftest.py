@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.documents.library import Library
-from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server
+from tests.agent.documents.embedding_server import SIZE, EmbeddingServer, embedding_server
 
 
 @pytest.fixture
@@ -33,5 +33,6 @@ def server() -> Iterator[EmbeddingServer]:
 def embeddings(server: EmbeddingServer) -> Iterator[EmbeddingServer]:
     server.requests.clear()
     server.held, server.status, server.refused, server.left = False, 200, "", 0
+    server.size, server.failures = SIZE, 0
     yield server
     server.held = False

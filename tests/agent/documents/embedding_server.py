@@ -37,6 +37,9 @@ class EmbeddingServer:
         self.status = 200
         self.refused = ""
         """A word that it takes no text with."""
+        self.size = SIZE
+        self.failures = 0
+        """Requests that it is too busy for."""
 
     @property
     def texts(self) -> list[str]:
@@ -64,15 +67,16 @@ class EmbeddingServer:
 
     def _answer(self, request: dict[str, Any]) -> bytes:
         data = [
-            {"object": "embedding", "index": n, "embedding": vector(text)}
+            {"object": "embedding", "index": n, "embedding": vector(text)[: self.size]}
             for n, text in enumerate(request["input"])
         ]
         usage = {"prompt_tokens": 1, "total_tokens": 1}
         body = {"object": "list", "model": request["model"], "data": data, "usage": usage}
         refused = self.refused and any(self.refused in text for text in request["input"])
-        status = 400 if refused else self.status
+        status = 400 if refused else 429 if self.failures else self.status
+        self.failures -= self.failures > 0
         text = json.dumps(body if status == 200 else {"error": {"message": "sk-secret"}})
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nx-should-retry: false\r\n"
         return f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode()
 
 

@@ -43,6 +43,14 @@ def locked(data: bytes, password: str) -> bytes:
     return written.getvalue()
 
 
+def locked_by_aes(data: bytes) -> bytes:
+    """The same behind no password, in the way that wants a package of its own."""
+    cipher = b"/CF << /StdCF << /AuthEvent /DocOpen /CFM /AESV2 /Length 16 >> >> "
+    written = locked(data, "").replace(b"/V 2", b"/V 4").replace(b"/R 3", b"/R 4")
+    named = b"/Filter /Standard " + cipher + b"/StmF /StdCF /StrF /StdCF"
+    return written.replace(b"/Filter /Standard", named)
+
+
 def bomb(size: int) -> bytes:
     """A page of a few kilobytes that unpacks to `size` bytes."""
     packer = zlib.compressobj(9)

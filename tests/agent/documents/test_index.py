@@ -134,14 +134,16 @@ def test_vectors(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     with index.open() as connection:
         assert vectors.begin(connection, "fake:one") == 5
         assert len(vectors.missing(connection, 3)) == 3
-        numbers = [number for number, _ in vectors.missing(connection, 9)]
+        digests = list(vectors.missing(connection, 9))
+        numbers = range(1, 6)
         given = [[1, 0], [0, 2], [3, 3], [0, 0]]
-        vectors.put(connection, zip(numbers, given, strict=False))
+        vectors.put(connection, zip(digests, given, strict=False))
         assert vectors.begin(connection, "fake:one") == 1
         found = vectors.nearest(connection, [0, 5], 3)
         assert list(found) == [numbers[1], numbers[2], numbers[0]]
         assert list(found.values()) == pytest.approx([1, 0.5**0.5, 0])
-        vectors.put(connection, [(numbers[4], [1, 2, 3])])
+        assert vectors.without(connection, numbers, [0, 5]) == {5}
+        vectors.put(connection, [(digests[4], [1, 2, 3])])
         assert vectors.begin(connection, "fake:one") == 4, "of another size: not to be compared"
         assert list(vectors.nearest(connection, [1, 2, 3], 3)) == [numbers[4]]
         assert vectors.begin(connection, "fake:two") == 5

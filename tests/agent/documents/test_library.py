@@ -11,18 +11,23 @@ from typing import Any
 
 import pytest
 
-from agent.documents import files
+from agent.documents import files, index
 from agent.documents.apart import Apart
 from agent.documents.block import Block
 from agent.documents.files import Stamp
 from agent.documents.index import passages, ranked
-from agent.documents.knowledge import Knowledge
-from agent.documents.library import Library
-from agent.documents.passage import Passage
+from agent.documents.knowledge import Knowledge, index_of
+from agent.documents.library import HELD, Library
+from agent.documents.passage import NotNow, Passage
+from agent.offline.lookup import NOT_FOUND, quoting
+from agent.tools.search import NOTHING, written
+from stream.events import SourceFound
 from tests.agent.documents.asking import texts, until
 
 CORPUS = Path(__file__).parents[2] / "corpus"
-QUESTIONS = json.loads((CORPUS / "questions.json").read_text())["questions"]
+ASKED = json.loads((CORPUS / "questions.json").read_text())
+QUESTIONS = ASKED["questions"]
+UNANSWERABLE = [{"question": each} for each in ASKED["unanswerable"]]
 
 
 def ids(library: Library) -> dict[str, int]:
@@ -41,6 +46,28 @@ def test_the_corpus_is_found(tmp_path: Path) -> None:
     assert len(found) > 40
     assert sum(map(bool, found)) / len(found) > 0.95
     assert sum(1 / each for each in found if each) / len(found) > 0.9
+
+
+def test_the_corpus_is_quoted(tmp_path: Path) -> None:
+    """By the offline model: what it finds it says, and what is not there it does not."""
+    library = Library(CORPUS, tmp_path / "documents.sqlite")
+
+    async def answers(questions: list[dict[str, str]]) -> list[str]:
+        await library.update()
+        found = [await library.find(each["question"]) for each in questions]
+        results = [written(numbered(each)) if each else NOTHING for each in found]
+        asked = [each["question"] for each in questions]
+        return [quoting(each, result) for each, result in zip(asked, results, strict=True)]
+
+    told = asyncio.run(answers(QUESTIONS))
+    said = [each["words"] in answer for each, answer in zip(QUESTIONS, told, strict=True)]
+    assert sum(said) / len(said) > 0.84
+    assert max(map(len, told)) < 1000
+    assert asyncio.run(answers(UNANSWERABLE)).count(NOT_FOUND) >= len(UNANSWERABLE) - 1
+
+
+def numbered(passages: list[Passage]) -> list[SourceFound]:
+    return [SourceFound(number, *passage) for number, passage in enumerate(passages, 1)]
 
 
 def rank(asked: dict[str, str], passages: list[Any]) -> int:
@@ -113,8 +140,11 @@ def test_a_broken_index_is_made_again(library: Library, whole: int) -> None:
 
 def test_an_index_that_cannot_be_opened_stops_no_server(folder: Path, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with Library(folder, tmp_path).kept() as size:
+        library = Library(folder, tmp_path)
+        async with library.kept() as size:
             assert size == (0, 0, {})
+            with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+                await library.find("cat")
 
     asyncio.run(scenario())
 
@@ -148,8 +178,49 @@ def test_a_server_does_not_wait_for_ever(library: Library, monkeypatch) -> None:
 
 def test_before_there_is_an_index(library: Library) -> None:
     """Another process may be about to make it."""
-    assert asyncio.run(library.find("cat")) == []
+    with pytest.raises(NotNow):
+        asyncio.run(library.find("cat"))
     assert asyncio.run(library.size()) == (0, 0, {})
+
+
+def test_while_another_process_reads_the_documents(library: Library, folder: Path) -> None:
+    """It has the lock: this one starts, says so, and goes on where the other one ends."""
+    other = Library(folder, library._index.path)
+
+    async def scenario() -> None:
+        reading = asyncio.Event()
+        work = asyncio.create_task(library.update(lambda *_: reading.set()))
+        await reading.wait()
+        async with other.kept(interval=0.01):
+            with pytest.raises(NotNow):
+                await other.find("zebras")
+            assert await work
+            assert await other.find("zebras") == []
+            (folder / "zebras.md").write_text("Zebras graze.")
+            await until(lambda: texts(other, "zebras"))
+
+    asyncio.run(scenario())
+
+
+def test_an_index_that_is_held_delays_no_server(
+    library: Library, folder: Path, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(index, "PATIENCE", 0.0)
+
+    async def scenario() -> None:
+        await library.update()
+        with closing(sqlite3.connect(library._index.path, isolation_level=None)) as holder:
+            holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+            holder.execute("INSERT INTO about VALUES ('x', '')")
+            async with library.kept(interval=0.01) as size:
+                assert size == (0, 0, {})
+                with pytest.raises(NotNow):
+                    await library.find("cat")
+                holder.close()
+                await until(lambda: texts(library, "cat"))
+
+    asyncio.run(scenario())
+    assert set(caplog.messages) == {HELD}
 
 
 def test_a_name_that_means_harm(library: Library, folder: Path) -> None:
@@ -170,7 +241,6 @@ def test_one_process_at_a_time(library: Library) -> None:
         with closing(lock):
             lock.execute("BEGIN EXCLUSIVE")
             assert not await library.update()
-            assert not await library._updating.embed()
         assert await library.update()
 
     asyncio.run(scenario())
@@ -248,18 +318,31 @@ def test_a_passing_shortage_costs_no_document(library: Library, folder: Path, mo
     asyncio.run(scenario())
 
 
-def test_a_folder_is_what_its_link_led_to(library: Library, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_is_what_its_link_leads_to(library: Library, folder: Path, tmp_path: Path) -> None:
+    """As releases are switched: there is never half of one."""
+    (tmp_path / "next").mkdir()
+    (tmp_path / "next" / "cats.md").write_text("A cat eats.")
+    (tmp_path / "next" / "out.md").symlink_to(folder / "cars.txt")
+    (tmp_path / "new").symlink_to("next")
     link = tmp_path / "current"
     link.symlink_to(folder)
-    followed = Library(link, library._index.path)
-    link.unlink()
-    link.symlink_to(tmp_path)
+    followed = Library(link, tmp_path / index_of(link))
 
     async def scenario() -> None:
-        await followed.update()
-        assert await library.size() == (2, 2, {})
+        async with followed.kept(interval=0.01):
+            assert await texts(followed, "cat") == ["A cat purrs when it sleeps."]
+            (tmp_path / "new").rename(link)
+            await until(lambda: eats())
+            await until(lambda: is_whole())
+
+    async def eats() -> bool:
+        return await texts(followed, "cat") == ["A cat eats."]
+
+    async def is_whole() -> bool:
+        return await followed.size() == (1, 1, {"out.md": "leads out of the folder"})
 
     asyncio.run(scenario())
+    assert index_of(link) == followed._index.path.name, "and it is known by its own name"
 
 
 def test_a_search_sees_one_state_of_the_index(library: Library, folder: Path) -> None:

@@ -2,11 +2,13 @@
 
 import pytest
 
+from agent.documents import markdown, reading
 from agent.documents import pdf as pdf_module
-from agent.documents import reading
 from agent.documents.block import Block, Headings, Unreadable, clean, title_of
+from agent.documents.front_matter import parted
 from agent.documents.reading import is_document, read
-from tests.agent.documents.pdfs import locked, pdf
+from agent.documents.splitting import SIZE, split
+from tests.agent.documents.pdfs import locked, locked_by_aes, pdf
 
 MARKDOWN = """\
 ---
@@ -62,6 +64,87 @@ def test_markdown_keeps_its_source_under_its_headings() -> None:
 def test_a_rule_is_no_front_matter() -> None:
     assert [text for _, text in blocks("a.md", "---\nWords.\n\n---\nMore.")][-1] == "More."
     assert ((), "Words.") in blocks("a.md", "---\nWords.\n\n---\nMore.")
+
+
+@pytest.mark.parametrize(
+    ("front", "title"),
+    [
+        ("---\ntitle: The book # of 2024\ntags:\n- a\n  b\n---", "The book"),
+        ("\n \n--- \n# Ours\n\ndate created: Monday\n'Title' : 'It''s #1' # so\n...", "It's #1"),
+        ('---\ndc:x: [\n]\n"title": "Say \\"hi\\""\n---\n', 'Say "hi"'),
+        ("---\ntitle: >-\n  A long\n  one\nsubtitle: x\n---", "A long one"),
+        ('---\ntitle: "A" or "B"\n---', '"A" or "B"'),
+        ('+++\nweight = 3\ntitle = "Hugo"\n+++', "Hugo"),
+        ("---\ntitle:\n  en: x\n---", ""),
+        ("+++\n+++", ""),
+    ],
+)
+def test_front_matter(front: str, title: str) -> None:
+    assert blocks("a.md", f"{front}\nWords.") == [((title,) if title else (), "Words.")]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "---\nNote: x.\n\nSee y.\n\n---\nz",
+        "---\nsee http://x\n---\nz",
+        "---\nNote: x.\nz",
+        "+++\nz",
+    ],
+)
+def test_a_page_that_begins_with_a_rule_loses_nothing(page: str) -> None:
+    told = " ".join([" ".join([*titles, text]) for titles, text in blocks("a.md", page)])
+    assert told.split() == page.replace("---", "").split()
+
+
+def test_headings_without_text_are_text() -> None:
+    bare = "# Team\n\n## Ann, room 5\n\n## Bob, room 6 ##\n---\n\nCy\n--\n\nHere.\n\n## Closed"
+    assert blocks("a.md", bare) == [
+        (("Team",), "Ann, room 5"),
+        (("Team",), "Bob, room 6"),
+        (("Team", "Cy"), "Here."),
+        (("Team",), "Closed"),
+    ]
+    assert blocks("a.md", "# " + "x" * 200) == [((), "x" * 200)]
+
+
+def test_comments_are_not_for_readers() -> None:
+    page = (
+        "<!-- a -->\nOne <!-- b\nb --> two `<!-- c -->`.\n\n <!-- d\n\nd --> e\n\n"
+        "- ```\n  <!-- f -->\n  ```\n\n<!--> g <!-- no\n\nend <!-- <!-- h --><!---> i\n\n<!-- j"
+    )
+    assert [text for _, text in blocks("a.md", page)] == [
+        "One  two `<!-- c -->`.",
+        " e",
+        "- ```\n  <!-- f -->\n  ```",
+        " g <!-- no",
+        "end <!--  i",
+    ]
+
+
+@pytest.mark.parametrize(
+    "unit", ["<!--", "<!-- x\n", "`", "```\n", "> ", "---\n", "a: b\n", "\n", " "]
+)
+def test_a_long_row_of_marks_takes_no_longer(unit: str) -> None:
+    for begin in ("x", "---\ntitle:", "+++\n"):
+        markdown._shown(parted(begin + unit * 200_000)[1])  # what looks back would take hours
+
+
+def test_each_part_of_a_long_table_has_its_head() -> None:
+    rows = [f"| City {n} | {n} |" for n in range(100)]
+    head = "| City | Taxi |\n|---|---|"
+    parts = [text for _, text in blocks("a.md", "\n".join([head, *rows, "", "After."]))]
+    assert parts.pop() == "After."
+    assert all(part.startswith(f"{head}\n| City ") and len(part) + 2 <= SIZE for part in parts)
+    assert [row for part in parts for row in part.split("\n")[2:]] == rows
+    assert [text for _, text, _ in split(read("a.csv", b"city,taxi\n\n" + b"Rome,12\n" * 150))] == [
+        "\n".join(["city,taxi", *["Rome,12"] * n]) for n in (98, 52)
+    ]
+
+
+def test_a_head_that_leaves_no_room_is_told_once() -> None:
+    head, row = "h" * 790, "r" * 700
+    assert blocks("a.tsv", f"{head}\n{row}\n{row}") == [((), head), ((), row), ((), row)]
 
 
 def test_navigation_is_left_out_unless_it_is_all() -> None:
@@ -125,6 +208,9 @@ def test_pdf_by_pages() -> None:
         ("a.pdf", b"", r"is broken \(EmptyFileError\)"),
         ("a.pdf", locked(pdf("Secret."), "sesame"), "wants a password"),
         ("a.pdf", pdf(""), "holds no text"),
+        ("a.pdf", locked_by_aes(pdf("x")), "is encrypted in a way that wants .* `cryptography`"),
+        ("a.md", b"---\ntitle: x\n---\n***\n#\n", "holds no text"),
+        ("a.csv", b"\n \n", "holds no text"),
     ],
 )
 def test_what_cannot_be_read(name: str, data: bytes, reason: str) -> None:
@@ -168,6 +254,11 @@ def test_headings_with_more_than_words_in_them() -> None:
     assert blocks("a.html", "<h1></h1><p>A <svg><title>x</title></svg>b.") == [((), "A b.")]
 
 
+def test_what_stands_in_a_line_ends_none() -> None:
+    page = "<p>a<img src=x>b<wbr>c <big>d</big> <st1:place>e</st1:place>"
+    assert blocks("a.html", page) == [((), "abc d e")]
+
+
 def test_lines_that_are_meant_stay() -> None:
     assert blocks("a.html", "<p>a\nb</p><pre>c\n  d</pre></pre>e\nf") == [
         ((), "a b"),
@@ -201,6 +292,7 @@ def test_what_is_a_document() -> None:
 
 def test_text_without_what_no_text_needs() -> None:
     assert clean("a\x00\x1b[1m\u202eb\r\nc\rd\ud800") == "a[1mb\nc\nd?"
+    assert clean("a\x0bb\x0cc\x85d\x1ce\x1f\x0ef") == "a\nb\nc\nd\ne\nf"
     assert title_of("A\n title " + "x" * 200) == "A title " + "x" * 112
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,11 @@ import requests
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-import main
-from agent.documents.index import Index, Size
-from agent.documents.knowledge import Knowledge, UnknownDocuments, index_of
+from agent.documents.knowledge import index_of
 from agent.documents.library import Library
-from agent.documents.report import MOST, summary, unreadable
+from agent.offline.lookup import NOT_NOW
 from stream.errors import NotFound
-from tests.agent.documents.embedding_server import EmbeddingServer, embedding_server, vector
-from tests.agent.running import until
-from tests.commands import MAIN, TIMEOUT, Terminal, environment
+from tests.commands import TIMEOUT
 from tests.replies import Reply, blob, final
 from tests.serving import Lastword, serving, wait_for
 from tests.upstream import Upstream
@@ -91,6 +88,17 @@ def test_an_honest_no(offline: Lastword) -> None:
     assert answer["cited"] == []
 
 
+def test_documents_that_another_process_is_reading(tmp_path: Path) -> None:
+    """The server is there, and says so."""
+    lock = (tmp_path / index_of(CORPUS)).with_suffix(".lock")
+    with closing(sqlite3.connect(lock, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with serving(tmp_path, model="offline", documents=CORPUS) as server:
+            assert ask(server, "When is honey ripe?")["output"] == NOT_NOW
+            other.close()
+            wait_for(lambda: "two thirds" in ask(server, "When is honey ripe?")["output"])
+
+
 def test_sources_come_before_the_tool_has_finished(offline: Lastword) -> None:
     told = events(offline, "When is honey ripe?")
     names = [name for name, _ in told]
@@ -146,77 +154,6 @@ def test_runs_at_the_same_time_do_not_mix(
         assert [source["number"] for source in answer["sources"]] == list(range(1, len(found) + 1))
 
 
-# Embeddings
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> Iterator[EmbeddingServer]:
-    with embedding_server() as server:
-        yield server
-
-
-def test_stopping_in_mid_retrieval(tmp_path: Path, embeddings: EmbeddingServer) -> None:
-    settings = {"openai_base_url": embeddings.url, "embeddings": "openai:small"}
-    with serving(tmp_path, model="offline", documents=CORPUS / "zh", **settings) as server:
-        wait_for(lambda: len(embeddings.texts) >= 10)
-        embeddings.held = True
-        headers = {"Accept": "text/event-stream"}
-        question = {"text": "How is tea stored?", "on_disconnect": "cancel"}
-        stream = requests.post(
-            f"{server.url}/chat", json=question, headers=headers, stream=True, timeout=TIMEOUT
-        )
-        wait_for(lambda: "How is tea stored?" in embeddings.texts)
-        stream.close()
-        wait_for(lambda: embeddings.left == 1)
-        server.wait_until_idle()
-        embeddings.held = False
-        assert server.runner.embeddings == "openai:small"
-
-
-def test_there_are_so_many_embeddings_at_once(tmp_path: Path, embeddings: EmbeddingServer) -> None:
-    embeddings.held, embeddings.status = True, 200
-    settings = {"openai_base_url": embeddings.url, "embeddings": "openai:small", "max_runs": 1}
-    with (
-        serving(tmp_path, model="offline", **settings) as server,
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        asked = len(embeddings.requests)
-        first = pool.submit(client.embeddings.create, model="small", input="cat")
-        wait_for(lambda: len(embeddings.requests) > asked)
-        with pytest.raises(openai.RateLimitError):
-            client.embeddings.create(model="small", input="car")
-        embeddings.held = False
-        assert len(first.result().data) == 1
-        assert client.embeddings.create(model="small", input="car").data
-
-
-def test_embeddings_for_openais_clients(tmp_path: Path, embeddings: EmbeddingServer) -> None:
-    embeddings.held, embeddings.status = False, 200
-    settings = {"openai_base_url": embeddings.url, "embeddings": "openai:small"}
-    with (
-        serving(tmp_path, model="offline", **settings) as server,
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
-    ):
-        for options in ({}, {"encoding_format": "float"}):
-            answer = client.embeddings.create(model="small", input=["cat", "car"], **options)
-            assert answer.model == "openai:small"
-            for text, each in zip(("cat", "car"), answer.data, strict=True):
-                assert each.embedding == pytest.approx(vector(text), rel=1e-6)
-        one = client.embeddings.create(model="openai:small", input="cat")
-        assert len(one.data) == 1
-        with pytest.raises(openai.NotFoundError):
-            client.embeddings.create(model="large", input="cat")
-        for wrong in ({"input": [[1, 2]]}, {"input": []}, {"input": "x", "dimensions": 3}):
-            with pytest.raises(openai.BadRequestError):
-                client.embeddings.create(**{"model": "small", **wrong})
-        embeddings.status = 401
-        with pytest.raises(openai.APIStatusError) as failed:
-            client.embeddings.create(model="small", input="cat")
-        assert "secret" not in str(failed.value)
-        assert failed.value.status_code == 502
-
-
 # A retriever of one's own
 
 
@@ -239,120 +176,3 @@ def test_without_an_embedding_model(offline: Lastword) -> None:
     assert offline.runner.embeddings is None
     with pytest.raises(NotFound, match="no embedding model"):
         asyncio.run(offline.runner.embed(["x"]))
-
-
-# The command line
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "port.md").write_text("Ships report on channel 12.")
-    (folder / "bad\x1b.pdf").write_bytes(b"%PDF")
-    return folder
-
-
-def test_ask(tmp_path: Path, folder: Path, monkeypatch, capsys, caplog) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LASTWORD_DOCUMENTS", "docs")
-    assert main.cli(["ask", "On which channel do ships report?"]) == 0
-    assert capsys.readouterr().out.endswith('"Ships report on channel 12." [1]\n')
-    assert caplog.messages == ["Not among the documents: bad.pdf is broken (PdfStreamError)"]
-
-
-def test_a_progress_bar_in_a_terminal(tmp_path: Path, folder: Path) -> None:
-    env = environment(tmp_path) | {"TERM": "xterm"}
-    with Terminal([*MAIN, "index", "docs"], tmp_path, env) as terminal:
-        terminal.wait_for("Reading")
-        terminal.wait_for("1 document, 1 passage.\nNot among them: bad.pdf is broken")
-        assert terminal.ends_with() == 0
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"documents": "nothing"}, "LASTWORD_DOCUMENTS: There is no folder 'nothing'"),
-        ({"documents": ".", "retriever": "a:b"}, "Use a folder of documents or a retriever"),
-        ({"retriever": "nothing"}, "LASTWORD_RETRIEVER: 'nothing' is not a name"),
-        ({"embeddings": "nothing"}, "LASTWORD_EMBEDDINGS: 'nothing' is not an embedding model"),
-        ({"documents": ".", "agent": "os:path"}, "are for Lastword's own agent"),
-    ],
-)
-def test_mistakes(settings: dict[str, str], words: str, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in settings.items():
-        monkeypatch.setenv(f"LASTWORD_{name.upper()}", value)
-    with pytest.raises(SystemExit, match=words):
-        main.cli(["ask", "hi"])
-
-
-def test_index_in_process(tmp_path: Path, folder: Path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LASTWORD_DATA", str(tmp_path / "data"))
-    with pytest.raises(SystemExit, match="Which folder"):
-        main.cli(["index"])
-    assert main.cli(["index", "docs"]) == 0
-    assert capsys.readouterr().out.startswith("1 document, ")
-
-
-def test_an_index_that_could_not_be_embedded(
-    tmp_path: Path, folder: Path, embeddings: EmbeddingServer, monkeypatch, capsys
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LASTWORD_EMBEDDINGS", "openai:small")
-    monkeypatch.setenv("OPENAI_BASE_URL", embeddings.url)
-    embeddings.held, embeddings.status = False, 401
-    assert main.cli(["index", "docs"]) == 1
-    said = capsys.readouterr()
-    assert said.out.startswith("1 document, 1 passage.")
-    assert said.err.endswith("search finds the rest by its words.\n")
-    embeddings.status = 200
-    assert main.cli(["index", "docs"]) == 0
-    with pytest.raises(SystemExit, match=r"^There is no folder 'nothing'"):
-        main.cli(["index", "nothing"])
-
-
-def test_a_server_that_is_told_to_stop_does_not_read_on(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    for n in range(3000):
-        (tmp_path / f"docs/{n}.md").write_text(f"# {n}\n\nWords of {n}.")
-    env = environment(tmp_path, documents="docs", port=0) | {"TERM": "xterm"}
-    with Terminal([*MAIN], tmp_path, env) as terminal:
-        terminal.wait_for("Reading")
-        terminal.process.send_signal(signal.SIGTERM)
-        assert terminal.ends_with() == 0
-    index = Index(tmp_path / index_of(tmp_path / "docs"))
-    assert index.size().documents < 3000
-
-
-def test_an_index_that_cannot_be_made(tmp_path: Path, folder: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data" / index_of(folder)).mkdir(parents=True)
-    with pytest.raises(SystemExit, match="They cannot be indexed: unable to open database file"):
-        main.cli(["index", "docs"])
-
-
-def test_two_who_index(tmp_path: Path, folder: Path, embeddings: EmbeddingServer) -> None:
-    async def scenario() -> None:
-        embeddings.held = True
-        one, other = (
-            Knowledge(tmp_path, folder, "openai:small", base_url=embeddings.url) for _ in range(2)
-        )
-        assert one.library is not None
-        assert other.library is not None
-        before = len(embeddings.requests)
-        first = asyncio.create_task(one.index(one.library))
-        await until(lambda: len(embeddings.requests) > before)
-        with pytest.raises(UnknownDocuments, match="Another process"):
-            await other.index(other.library)
-        embeddings.held = False
-        assert (await first).documents == 1
-
-    asyncio.run(scenario())
-
-
-def test_a_long_report_is_cut() -> None:
-    size = Size(0, 0, {f"{n}.pdf": "is broken" for n in range(MOST + 2)})
-    assert unreadable(size)[-1] == "and 2 more"
-    assert len(summary(size).splitlines()) == MOST + 2

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.documents.words import MAX_TERMS, asked, folded, terms
+from agent.documents.folding import folded
+from agent.documents.words import MAX_TERMS, asked, terms
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,12 @@ from agent.documents.words import MAX_TERMS, asked, folded, terms
         ("大浴場", ["大", "浴", "場", "大浴", "浴場"]),
         ("茶", ["茶"]),
         ("iPhone用ケース", ["iphone", "用", "ケ", "ー", "ス", "用ケ", "ケー", "ース"]),
-        ("हिन्दी", ["हिन्दी"]),
+        ("हिन्दी है।", ["हिन्दी", "है"]),
+        ("کتابِ ۱۲ مـَدرسة شَالٌ", ["كتاب", "12", "مدرسه", "شال"]),
+        ("שָׁלוֹם", ["שלום"]),
+        ("smør\u200b œuf ło\u00addź", ["smor", "oeuf", "lodz"]),
+        ("Wi-Fi e‐mail 3-4 a-", ["wi", "fi", "e", "mail", "3", "4", "a", "wifi", "email"]),
+        ("Trenn-\nung 用a-b", ["trenn", "ung", "用", "a", "b", "trennung", "ab"]),
         ("snake_case 3.5", ["snake", "case", "3", "5"]),
         ("", []),
     ],
@@ -31,11 +37,25 @@ def test_a_word_is_known_by_its_beginning() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "word"),
+    [("والخيول", "خيول"), ("الوزارة", "وزارة"), ("للسفينة", "السفينة"), ("והסירה", "סירה")],
+)
+def test_what_is_written_onto_a_word_is_not_its_beginning(written: str, word: str) -> None:
+    assert terms(written).stems == asked(word).stems
+
+
+@pytest.mark.parametrize(
     ("question", "words"),
     [
         ("What is the price of a ticket?", ["price", "ticket"]),
         ("Wie hoch sind die Gebühren?", ["hoch", "gebuhren"]),
         ("本はどこですか", ["本は", "本"]),
+        ("みかんはどこですか", ["みか", "かん", "んは"]),
+        ("What may IT and US staff do in May?", ["may", "it", "us", "staff"]),
+        ("A room: is vitamin B in plan C, or I?", ["room", "vitamin", "b", "plan", "c"]),
+        ("Zeigen Sie es mir im Plan, Ihre Um zwei?", ["zeigen", "plan", "zwei"]),
+        ("How do I open it?", ["open"]),
+        ("WHAT IS IT ABOUT, OPENING?", ["opening"]),
         ("茶", ["茶"]),
         ("Who is who?", ["who", "is"]),  # nothing else is there
         ("tea tea TEA", ["tea"]),
@@ -59,5 +79,10 @@ def test_terms_hold_no_syntax(text: str) -> None:
         assert not any(sign.isspace() for sign in term)
 
 
-def test_folding_twice_is_folding_once() -> None:
-    assert folded(folded("Ñandú ẞ Й")) == folded("Ñandú ẞ Й")
+@pytest.mark.parametrize("text", ["Ñandú ẞ Й Ǿ", "أحمد ۀ ١٢ שׁ"])
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert folded(folded(text)) == folded(text) != text
+
+
+def test_a_long_word_takes_no_longer() -> None:
+    assert len(terms("a" * 300_000 + "-b" * 100_000).words) > 100_000

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from agent.offline.lookup import FAILED, NOT_FOUND, QUOTING, quoting, whole
+from agent.offline.lookup import FAILED, NOT_FOUND, NOT_NOW, QUOTING, quoting, whole
 from agent.offline.quotation import LONGEST_QUOTE
 from agent.offline.rules import NO_MORE_SEARCHES, Answer, Conversation, Exchange, ToolCall, decide
-from agent.tools.search import MAX_QUESTION, NOTHING, written
+from agent.tools.search import LATER, MAX_QUESTION, NOTHING, written
 from stream.events import SourceFound
 
 
@@ -22,6 +22,11 @@ def test_it_quotes_the_sentence_with_its_number() -> None:
     )
 
 
+def test_a_name_that_sounds_like_a_small_word() -> None:
+    question, found = "Where is the IT room?", result("The HR room is up.", "The IT room is down.")
+    assert quoting(question, found, question) == f'{QUOTING}\n\n"The IT room is down." [2]'
+
+
 def test_several_quotes() -> None:
     found = result("- **Dogs** need tickets.", "Fog. Tickets for dogs cost three.", "Cats.")
     assert quoting("Do dogs need tickets?", found) == (
@@ -32,7 +37,7 @@ def test_several_quotes() -> None:
 def test_a_heading_that_has_the_words() -> None:
     source = SourceFound(1, "Bees › Autumn", "b.md", "Feed fifteen kilograms. Stop then.", 1.0)
     answer = quoting("What do bees get in autumn?", written([source]))
-    assert answer == f'{QUOTING}\n\n"Feed fifteen kilograms." [1]\n\n"Stop then." [1]'
+    assert answer == f'{QUOTING}\n\n"Feed fifteen kilograms. Stop then." [1]'
 
 
 @pytest.mark.parametrize(
@@ -41,10 +46,41 @@ def test_a_heading_that_has_the_words() -> None:
         ("What is the capital of Mongolia?", result("The ferry leaves at nine.")),
         ("Anything?", NOTHING),
         ("?", result("The ferry leaves at nine.")),
+        ("A ferry?", written([SourceFound(1, "Ferry", "t.md", "***", 1.0)])),
     ],
 )
 def test_an_honest_no(question: str, found: str) -> None:
     assert quoting(question, found) == NOT_FOUND
+
+
+def test_documents_that_are_not_read_yet() -> None:
+    assert quoting("Cats?", LATER) == NOT_NOW
+
+
+@pytest.mark.parametrize(
+    ("question", "passages", "quotes"),
+    [
+        ("Is it cold in May?", ["Fog is rare. May is cold. June is not."], ['"May is cold." [1]']),
+        (
+            "May two share a ticket?",
+            ["Fog. A ticket costs ten. It may be used by two. No dogs."],
+            ['"A ticket costs ten. It may be used by two. No dogs." [1]'],
+        ),
+        ("Seasick people?", ["Sit below. Seasick? Eat."], ['"Seasick? Eat." [1]']),
+        ("A calm seat?", ["Sit below. It is a seat."], ['"Sit below. It is a seat." [1]']),
+        ("A calm seat?", ["A seat.", "The seat."], ['"A seat." [1]', '"The seat." [2]']),
+        (
+            "熊に会ったらどうすればいいですか",
+            ["浴衣を着ます。熊を見たら、静かに。ゆっくり下がります。夕食は六時です。"],
+            ['"熊を見たら、静かに。ゆっくり下がります。" [1]'],
+        ),
+    ],
+)
+def test_what_no_sentence_answers_alone(
+    question: str, passages: list[str], quotes: list[str]
+) -> None:
+    """The rest of the answer may stand beside."""
+    assert quoting(question, result(*passages)) == "\n\n".join([QUOTING, *quotes])
 
 
 @pytest.mark.parametrize("told", ["", "Error: no such table", "I found nothing."])
@@ -83,6 +119,9 @@ def test_a_long_conversation_leaves_a_query_that_can_be_asked() -> None:
         (["Ein Hund?"], "Gibt es Duschen?", "Gibt es Duschen?"),
         (["Un chien ?"], "Y a-t-il des douches ?", "Y a-t-il des douches ?"),
         (["茶は何度ですか"], "それはいつ?", "それはいつ? 茶は何度ですか"),
+        (["A dog?"], "WHAT MUST I PAY?", "WHAT MUST I PAY?"),
+        (["A dog?"], "HOW MUCH?", "HOW MUCH? A dog?"),
+        (["A dog?"], "Where is the IT room?", "Where is the IT room?"),
     ],
 )
 def test_a_question_is_made_whole(earlier: list[str], said: str, query: str) -> None:

@@ -66,7 +66,8 @@ def test_numbers_in_brackets_cite_nothing() -> None:
 
 
 PIECES = ["[1]", "[2", "]", "【3】", "［１］", "[1-3]", "[4†a]", "a", " ", "`", "```", "~~~", "(",
-          ":", "**", "__", "\n", ". ", "- ", "1. ", "> ", "[", "[1]: "]  # fmt: skip
+          ":", "**", "__", "\n", ". ", "- ", "1. ", "> ", "[", "[1]: ", "$", "$$", "\\(", "\\)",
+          "\\"]  # fmt: skip
 passages = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30).map("".join)
 
 WORDS = re.compile(r"[^\W\d_]+")

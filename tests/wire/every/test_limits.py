@@ -11,12 +11,12 @@ from tests.replies import Reply, Stall
 from tests.serving import Lastword
 from tests.upstream import Upstream
 from tests.wire.every.base import Wire
-from tests.wire.every.conftest import ANNE, Make
+from tests.wire.every.conftest import ANNE, BOB, Make
 from tests.wire.every.meanwhile import held
 from tests.wire.every.ours import Text
 from tests.wire.every.test_heartbeats import STREAMS
 from tests.wire.helpers import TIMEOUT, get, spoken
-from tests.wire.openai.clients import PATH
+from tests.wire.openai.clients import MODEL, PATH
 from wire.conversation import MAX_TEXT
 
 BUSY = {"openai": "RateLimitError", "openai whole": "RateLimitError", "grpc": "RESOURCE_EXHAUSTED"}
@@ -43,6 +43,38 @@ def test_too_many_runs(serve: Callable[..., Lastword], upstream: Upstream, make:
         own = BUSY.get(wire.name, "error" if wire.name == "websocket" else 429)
         assert (refused.code, refused.own) == ("busy", own)
     assert len(upstream.requests) == 2
+
+
+def test_too_often(serve: Callable[..., Lastword], upstream: Upstream, make: Make):
+    """For each key on its own."""
+    lastword = serve(rate_limit="1/day", api_keys=f"{ANNE},{BOB}", grpc_port=0)
+    for key in (ANNE, BOB):
+        wire = make(lastword, key)
+        assert wire.ask().ends == [wire.complete]
+        refused = wire.ask()
+        own = BUSY.get(wire.name, "error" if wire.name == "websocket" else 429)
+        code = (
+            "busy" if wire.name.startswith("openai") else "rate_limited"
+        )  # it has one name for both
+        assert (refused.code, refused.own) == (code, own)
+    assert len(upstream.requests) == 2
+
+
+def test_when_to_ask_again(serve: Callable[..., Lastword]):
+    """Without keys all share the limit, whichever way they ask."""
+    lastword = serve(rate_limit="24/day")
+    text, openai = f"{lastword.url}/chat", f"{lastword.url}{PATH}"
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
+    for _ in range(12):
+        assert requests.post(text, json={"text": "hi"}, timeout=TIMEOUT).ok
+        assert requests.post(openai, json=asked, timeout=TIMEOUT).ok
+    for refused in (
+        requests.post(text, json={"text": "hi"}, timeout=TIMEOUT),
+        requests.post(openai, json=asked, timeout=TIMEOUT),
+    ):
+        assert refused.status_code == 429
+        assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    assert refused.json()["error"]["type"] == "rate_limit_error"
 
 
 @pytest.mark.parametrize(
