@@ -211,7 +211,7 @@ def test_answers_with_sources(tmp_path: Path) -> None:
 
 
 def test_the_page_weighs_what_is_said(server: Lastword) -> None:
-    said = re.search(r"It weighs less than (\d+) kB", README)
+    said = re.search(r"weigh less than (\d+) kB", README)
     assert said
     sizes = [
         int(requests.get(f"{server.url}/web/{name}", timeout=TIMEOUT).headers["Content-Length"])

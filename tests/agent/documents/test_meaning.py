@@ -196,7 +196,7 @@ def test_what_is_new_stands_in_no_ones_shadow(
 
 
 def test_a_model_that_has_changed_behind_its_name(
-    library: Library, embeddings: EmbeddingServer, caplog
+    library: Library, folder: Path, embeddings: EmbeddingServer, caplog
 ) -> None:
     async def scenario() -> None:
         async with embedded(library, embeddings) as better:
@@ -211,6 +211,11 @@ def test_a_model_that_has_changed_behind_its_name(
             await texts(better, "felines")
             await better.update()
             assert len(embeddings.requests) == asked + 1, "not for ever"
+            (folder / "dogs.md").write_text("Dogs bark.")
+            await better.update()
+            asked = len(embeddings.requests)
+            await better.update()
+            assert len(embeddings.requests) == asked, "whatever size was the last one"
 
     asyncio.run(scenario())
     assert caplog.messages == ["The embedding model has changed: all is embedded anew."] * 2
@@ -243,7 +248,9 @@ def test_without_its_model_it_finds_words(
             assert len(embeddings.requests) == tries, "it is left alone for a while"
             assert await texts(better, "cat") == ["A cat purrs when it sleeps."]
             embeddings.status = 200
-            assert await texts(better, "felines") == [], "nor is it asked for questions"
+            assert await texts(better, "felines") == []
+            asked = embeddings.texts.count("felines")
+            assert asked == (tries == 3), "by questions, too, unless they may be at fault"
             monkeypatch.setattr(better._meaning, "_embed_from", 0.0)
             monkeypatch.setattr(better._meaning, "_ask_from", 0.0)
             await better.update()
