@@ -32,9 +32,12 @@ from stream.events import RunEnded, RunStarted
 from stream.log import START, Cursor, Entry, Run, follow, is_over
 from stream.queue import Job, RunQueue
 from stream.transcript import Transcript
+from stream.waiting import Waiting
 
 Thread: TypeAlias = tuple[str, str]
 """Whose, and which."""
+LAST_LOOK = 1.0
+"""Seconds that readers have to leave when the server ends."""
 
 
 class Runner:
@@ -55,6 +58,8 @@ class Runner:
         self._closing = False
         self._deadline: asyncio.TimerHandle | None = None
         self._released = False
+        self._followers = 0
+        self._leaving = Waiting()
         rate = self._policy.rate
         self._rate_limit = parts.log.rate_limit(rate) if rate else None
         self.metrics = Metrics()
@@ -73,6 +78,14 @@ class Runner:
         for run_id in list(self._audiences):
             self._audiences.forget(run_id)
         await self._tasks.__aexit__(None, None, None)
+        await self._until_left()
+
+    async def _until_left(self) -> None:
+        """Readers look into the log once more, which closes after this."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + LAST_LOOK
+        while self._followers and (left := until - clock()) > 0:
+            await self._leaving.wait(left)
 
     def shut_down(self) -> None:
         """Take no more runs. Those in progress may end in the time that the policy gives them."""
@@ -231,6 +244,7 @@ class Runner:
         await self.find(run_id, principal=principal)
         if audience := self._audiences.get(run_id):
             audience.join()
+        self._followers += 1
         try:
             async for batch in follow(self._parts.log, run_id, after, self._policy.heartbeat):
                 if batch:
@@ -241,6 +255,8 @@ class Runner:
             if run_id not in self._executions:
                 self._audiences.forget(run_id)
         finally:
+            self._followers -= 1
+            self._leaving.wake()
             if audience:
                 audience.leave()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, Redis
@@ -27,8 +27,11 @@ class FairPool(ConnectionPool):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._places = asyncio.Semaphore(self.max_connections)
+        self._is_over = False
 
     async def get_connection(self, *_: Any, **__: Any) -> Connection:
+        if self._is_over:
+            raise NoConnection("The log is closed.")
         await self._wait()
         connection: Connection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py annotates no types here
         try:
@@ -51,9 +54,20 @@ class FairPool(ConnectionPool):
         finally:
             self._places.release()
 
+    async def finish(self) -> None:
+        """No more commands; those under way may end. A reader may be later than the log's end, and
+        its connection would outlive the loop.
+        """
+        self._is_over = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                for _ in range(self.max_connections):
+                    await self._places.acquire()
 
-def connect(url: str, connections: int, retries: int) -> Redis:
-    """Opens connections when they are needed, at most so many."""
+
+@asynccontextmanager
+async def connect(url: str, connections: int, retries: int) -> AsyncIterator[Redis]:
+    """Opens connections when they are needed, at most so many, and closes them at the end."""
     pool = FairPool.from_url(
         url,
         max_connections=connections,
@@ -64,7 +78,11 @@ def connect(url: str, connections: int, retries: int) -> Redis:
         driver_info=None,  # else each new connection looks it up on the disk
         decode_responses=True,
     )
-    return Redis.from_pool(pool)
+    async with Redis.from_pool(pool) as redis:
+        try:
+            yield redis
+        finally:
+            await pool.finish()
 
 
 @asynccontextmanager

@@ -352,3 +352,16 @@ async def test_leaving_the_runner_ends_what_still_runs(upstream, tmp_path) -> No
     async with running(upstream, tmp_path) as runner:
         run = await stalled(upstream, runner)
     assert (await runner.log.last(run.id)).event.code == "server_shutdown"
+
+
+async def test_a_reader_that_does_not_leave_delays_the_end_for_a_moment(
+    upstream, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("agent.runner.LAST_LOOK", 0.01)
+    async with running(upstream, tmp_path) as runner:
+        run = await runner.ask()
+        stuck = runner.follow(run.id, principal=ME)
+        assert await anext(stuck)
+        assert runner._followers == 1
+    await stuck.aclose()
+    assert runner._followers == 0

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from redis import Redis
 
 from stream import redis, redis_connection
 from stream.errors import StorageLost
 from stream.events import RunCompleted
 from stream.log import START, Cursor, follow
 from stream.queue import Job
+from stream.redis import open_redis_log
 from tests.redis_server import RedisServer, redis_server
 from tests.stream.logs import RUN, deltas, events
 from tests.stream.processes import FOREVER, Processes, followed, processes, until
@@ -36,6 +38,19 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up at once."""
     monkeypatch.setattr(redis, "RETRIES", 0)
     monkeypatch.setattr(redis_connection, "PATIENCE", 1.0)
+
+
+async def test_what_comes_after_its_end_opens_no_connection(server: RedisServer) -> None:
+    async with open_redis_log(server.url, FOREVER) as log:
+        await log.create(RUN)
+        under_way = [asyncio.create_task(log.find(RUN.id)) for _ in range(2 * redis.CONNECTIONS)]
+        await until(lambda: log.ready)
+    found = await asyncio.gather(*under_way, return_exceptions=True)
+    assert all(each == RUN or isinstance(each, StorageLost) for each in found)
+    with pytest.raises(StorageLost):
+        await log.find(RUN.id)
+    with Redis.from_url(server.url) as client:
+        assert [each["name"] for each in client.client_list()] == [""], "who asks is alone"
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -199,7 +199,12 @@ def test_methods_that_are_none(method: str, shared: Lastword):
 
 
 def test_every_address_says_what_it_allows(shared: Lastword):
-    allowed = {"/": "GET", "/docs": "GET, HEAD", "/runs/1": "DELETE, GET", "/runs/1/events": "GET"}
+    allowed = {
+        "/": "GET, HEAD",
+        "/docs": "GET, HEAD",
+        "/runs/1": "DELETE, GET",
+        "/runs/1/events": "GET",
+    }
     for path, methods in allowed.items():
         answer = requests.put(shared.url + path, timeout=TIMEOUT)
         assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
