@@ -126,8 +126,8 @@ class Runner:
 
     @property
     def models(self) -> list[str]:
-        """That a request may name, the usual one first; none if that is not known."""
-        return list(dict.fromkeys(self._policy.models))
+        """That a request may name, the usual one first; none if that is not known, or up to nobody."""
+        return list(dict.fromkeys(self._policy.models)) if "model" in self._parts.takes else []
 
     @property
     def has_documents(self) -> bool:

@@ -32,7 +32,9 @@ class Appends:
         self._some = asyncio.Event()
 
     async def add(self, keys: list[str], arguments: list[Any]) -> str:
-        """What became of one entry. Raises `StorageLost`."""
+        """What became of one entry: `added`; `lost`, since the lease is another's; `unknown`, since
+        the run is no longer kept; `refused`, since Redis failed.
+        """
         outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Append(keys, arguments, outcome))
         self._some.set()

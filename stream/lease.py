@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from stream import redis_scripts as scripts
 from stream.codec import dump_events, load_run
@@ -17,7 +17,7 @@ from stream.events import RunEnded, RunStarted
 from stream.log import OnStop, Run
 from stream.redis_scripts import Keys
 
-_TO_STOP = 2
+TO_STOP = 2
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Leases:
                 continue  # it has ended meanwhile
             if not kept and self.on_stop:
                 self.on_stop(each.run.id, ProducerLost())
-            elif kept == _TO_STOP:  # the signal came before the run was ours
+            elif kept == TO_STOP:  # the signal came before the run was ours
                 self.stop(each.run.id)
 
     async def holds(self, held: Held) -> bool:
@@ -104,19 +104,24 @@ class Leases:
 
     async def _bury(self) -> None:
         for run_id in await self._overdue([self._keys.running]):
-            kept = await self._redis.get(self._keys.run(run_id))
-            try:
-                run = load_run(kept or "")
-            except StorageLost:
-                await self._redis.zrem(self._keys.running, run_id)
-            else:
-                await self._bury_one(run)
+            with suppress(ResponseError):  # what is wrong with one keeps no other from its end
+                await self._bury_one(run_id)
 
-    async def _bury_one(self, run: Run) -> None:
+    async def _bury_one(self, run_id: str) -> None:
+        kept = await self._redis.get(self._keys.run(run_id))
+        try:
+            run = load_run(kept or "")
+        except StorageLost:
+            await self._redis.zrem(self._keys.running, run_id)
+        else:
+            await self._end(run)
+
+    async def _end(self, run: Run) -> None:
+        """Or begin it anew."""
         if await self._redis.exists(self._keys.lease(run.id)):
             return
         if (end := await self.revive(run)) is None:
             return
         start = RunStarted(run.id, run.thread_id)
         arguments: list[Any] = [run.id, dump_events([end]), dump_events([start, end])]
-        await self._end_lost(self._keys.of(run), [*arguments, self._ttl])
+        await self._end_lost(self._keys.to_stop(run), [*arguments, self._ttl])

@@ -1,7 +1,7 @@
 """The log of a run: appended to once, read by many, by cursor.
 
-Every reader, live or resumed, of whatever wire, reads the log. There is no
-second, faster path, and so nothing that only one of two paths gets right.
+Every reader, live or resumed, of whatever wire, reads the log by cursor: there is no other way
+to hear of a run.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence

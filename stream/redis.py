@@ -7,8 +7,9 @@ it nothing can be appended, and whoever notices ends the run, or puts it back in
 """
 
 import asyncio
+import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
@@ -43,6 +44,10 @@ FOLLOWED = 5_000
 """Milliseconds that a follower in one process counts in the others."""
 MARKING = 1.0
 """Seconds between two signs of the followers."""
+PAUSE = 1.0
+"""Seconds before what failed is tried again."""
+
+logger = logging.getLogger("lastword")
 
 
 Kept: TypeAlias = tuple[str, dict[str, str]]
@@ -57,11 +62,21 @@ async def open_redis_log(
     # What listens is on its own, and is not tried again unseen: it is how we know of a fault.
     async with connect(url, CONNECTIONS, RETRIES) as redis, connect(url, 1, 0) as listening:
         log = RedisLog(redis, listening, ttl, lease, Keys(prefix), restart=restart)
-        tasks = [asyncio.create_task(work()) for work in log.tasks]
+        tasks = [asyncio.create_task(_going_on(work)) for work in log.tasks]
         try:
             yield log
         finally:
             await end(tasks)
+
+
+async def _going_on(work: Callable[[], Awaitable[None]]) -> None:
+    """Nothing that Redis may hold ends what all runs of this process need."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            logger.exception("The log on Redis: %s goes on.", work.__qualname__)
+            await asyncio.sleep(PAUSE)
 
 
 class RedisLog(StreamLog):
@@ -143,6 +158,8 @@ class RedisLog(StreamLog):
         if (held := self._leases.held(run_id)) is None:
             raise NotFound("There is no such run of this process.")
         async with held.appending:
+            if self._leases.held(run_id) is not held:  # what went before did not get there
+                raise NotFound("There is no such run of this process.")
             try:
                 await self._add(held, events)
             except BaseException:

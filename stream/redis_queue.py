@@ -17,11 +17,11 @@ from stream import redis_queue_scripts as scripts
 from stream.codec import dump_events, load_run
 from stream.errors import LastwordError, NotFound, ProducerLost, RunTimeout, StorageLost
 from stream.events import Event, RunCancelled, RunEnded
-from stream.lease import Held, Leases
+from stream.lease import TO_STOP, Held, Leases
 from stream.log import Run
 from stream.queue import Job, RunQueue
 from stream.redis_connection import storage
-from stream.redis_scripts import Keys
+from stream.redis_scripts import STOP, Keys
 from stream.revival import prelude
 
 WAITING = 300_000
@@ -60,6 +60,7 @@ class RedisQueue(RunQueue):
         self._hand_over = redis.register_script(scripts.HAND_OVER)
         self._take = redis.register_script(scripts.TAKE)
         self._put_back = redis.register_script(scripts.PUT_BACK)
+        self._stop = redis.register_script(STOP)
         leases.revive = self.revive
 
     async def put(self, job: Job) -> None:
@@ -70,7 +71,8 @@ class RedisQueue(RunQueue):
         arguments: list[Any] = [run.id, held.token, job.order, restart, self._ttl, WAITING]
         try:
             async with storage():
-                kept = await self._hand_over(self._of(run), arguments)
+                kept = await self._hand_over(self._keys.to_stop(run), arguments)
+                await self._stop_if(kept, run)
         finally:
             self._leases.drop(held)  # else a run that nobody knows of would be kept for ever
         if not kept:
@@ -114,7 +116,15 @@ class RedisQueue(RunQueue):
     async def _is_put_back(self, run: Run, events: list[Event]) -> bool:
         payload = dump_events(events) if events else ""
         arguments: list[Any] = [run.id, payload, len(events), self._ttl, WAITING]
-        return bool(await self._put_back(self._of(run), arguments))
+        kept: Any = await self._put_back(self._keys.to_stop(run), arguments)
+        await self._stop_if(kept, run)
+        return bool(kept)
+
+    async def _stop_if(self, kept: int, run: Run) -> None:
+        """Somebody wanted it just before it was in the queue."""
+        if kept == TO_STOP:
+            arguments: list[Any] = [run.id, dump_events([RunCancelled()]), self._ttl]
+            await self._stop(self._keys.to_stop(run), arguments)
 
     async def _taken(self, token: str) -> tuple[str, str, int]:
         """What is known of a run that this token holds now, its order, how many events it has."""
@@ -130,6 +140,3 @@ class RedisQueue(RunQueue):
                     await self._redis.xread({self._keys.queue: "0"}, count=1, block=BLOCK)
             except StorageLost:
                 await asyncio.sleep(PAUSE)
-
-    def _of(self, run: Run) -> list[str]:
-        return [*self._keys.of(run), self._keys.queue]

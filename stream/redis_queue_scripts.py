@@ -19,16 +19,19 @@ redis.call('HSET', job, 'entry', redis.call('XADD', queue, '*', 'names', names))
 HAND_OVER = (
     NOW
     + """
-local run, log, lease, thread, running, job, queue = unpack(KEYS)
+local run, log, lease, thread, running, job, stopping, _, queue = unpack(KEYS)
 local id, token, order, restart, ttl, waiting = unpack(ARGV)
 if redis.call('HGET', job, 'order') == order then return 1 end
 if redis.call('GET', lease) ~= token then return 0 end
 redis.call('HSET', job, 'order', order, 'attempts', 0, 'restart', restart)
 """
     + _WAIT
-    + "return 1"
+    + "return redis.call('EXISTS', stopping) == 1 and 2 or 1"
 )
-"""Leave a run to the workers, unless its lease is lost. Done twice it is left once."""
+"""Leave a run to the workers, unless its lease is lost: 2 if somebody wants it to stop.
+
+Done twice it is left once.
+"""
 
 TAKE = (
     NOW
@@ -70,7 +73,7 @@ PUT_BACK = (
     NOW
     + SAY
     + """
-local run, log, lease, thread, running, job, queue = unpack(KEYS)
+local run, log, lease, thread, running, job, stopping, _, queue = unpack(KEYS)
 local id, payload, events, ttl, waiting = unpack(ARGV)
 if redis.call('EXISTS', lease) == 1 then return 1 end
 if not redis.call('ZSCORE', running, id) then return 1 end
@@ -79,9 +82,9 @@ if other and other ~= id then return 0 end
 if payload ~= '' then say(log, last(log) + events, payload) end
 """
     + _WAIT
-    + "return 1"
+    + "return redis.call('EXISTS', stopping) == 1 and 2 or 1"
 )
-"""Put a run back whose worker is gone, unless another has its thread by now.
+"""Put a run back whose worker is gone, unless another has its thread by now: 2 as above.
 
 Of all processes that try, one does it.
 """

@@ -110,7 +110,10 @@ local ttl, max_entries = unpack(ARGV)
 local function append(k, a)
     local run, log, lease, thread, running, job = unpack(KEYS, k, k + 5)
     local id, token, number, payload, ends = unpack(ARGV, a, a + 4)
-    if redis.call('EXISTS', run) == 0 then return 'unknown' end
+    if redis.call('EXISTS', run) == 0 then
+        redis.call('PUBLISH', log, '') -- whoever follows looks for itself
+        return 'unknown'
+    end
     if redis.call('GET', lease) ~= token then
         local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
         local again = newest and newest[1] == '0-' .. number and newest[2][2] == payload
@@ -163,8 +166,8 @@ STOP = (
 local run, log, lease, thread, running, job, stopping, signals, queue = unpack(KEYS)
 local id, payload, ttl = unpack(ARGV)
 if redis.call('GET', lease) ~= 'queued' then
+    redis.call('PUBLISH', signals, id) -- first, for a Redis that is full
     redis.call('SET', stopping, 1, 'PX', ttl)
-    redis.call('PUBLISH', signals, id)
     return 0
 end
 local queued = redis.call('HGET', job, 'entry')
@@ -222,10 +225,12 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 END_LOST = (
     SAY
     + """
-local run, log, lease, thread, running, job = unpack(KEYS)
+local run, log, lease, thread, running, job, _, _, queue = unpack(KEYS)
 local id, payload, whole, ttl = unpack(ARGV)
 if redis.call('EXISTS', lease) == 1 then return 0 end
 if redis.call('ZREM', running, id) == 0 then return 0 end
+local queued = redis.call('HGET', job, 'entry')
+if queued then redis.call('XDEL', queue, queued) end
 redis.call('DEL', job)
 if redis.call('GET', thread) == id then redis.call('DEL', thread) end
 local said = last(log)

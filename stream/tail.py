@@ -157,7 +157,8 @@ class Tails:
     async def _send(self, *command: str) -> None:
         """Where that fails `run` learns of it too, and begins anew with all that is followed."""
         if self._line and self._line.is_connected:  # else it would connect by itself
-            with suppress(StorageLost):
+            # It may be closed by `run` while redis-py is about to write: then there is no writer.
+            with suppress(StorageLost, AttributeError):
                 async with storage():
                     await self._line.send_command(*command)
 

@@ -21,6 +21,9 @@
  * @property {number} [delay] Milliseconds before the first of these tries, doubled for each next.
  * @property {number} [silence] Milliseconds without a byte after which a stream counts as lost.
  * @property {Extra[]} [include] What else is told; tools and sources if missing.
+ * @property {(error: LastwordError | null, delay?: number) => void} [onRefused] Called where the
+ *   server refuses a question for now, with the milliseconds until it is asked again, and with
+ *   null when it is.
  */
 
 /** @typedef {"tools" | "sources" | "thoughts"} Extra */
@@ -287,7 +290,7 @@ function another(error, { signal, retries = Infinity, delay = 500 }, place) {
  * @param {() => Promise<Response>} open
  * @param {Options} options
  */
-async function unrefused(open, { signal, delay = 500 }) {
+async function unrefused(open, { signal, delay = 500, onRefused }) {
   for (let failures = 0; ; failures++) {
     try {
       return await open();
@@ -296,7 +299,10 @@ async function unrefused(open, { signal, delay = 500 }) {
       const refused = [429, 503].includes(error.status) && !error.runId;
       const soon = refused && !(Number(error.retryAfter) > LONGEST_WAIT);
       if (!soon || failures >= REFUSALS) throw error;
-      await pause(backoff(failures, delay, error.retryAfter), signal);
+      const wait = backoff(failures, delay, error.retryAfter);
+      onRefused?.(error, wait);
+      await pause(wait, signal);
+      onRefused?.(null);
     }
   }
 }
@@ -306,7 +312,7 @@ async function unrefused(open, { signal, delay = 500 }) {
  * @param {Question & Options} question
  */
 function asked(question) {
-  const { url, key, signal, retries, delay, silence, ...said } = question;
+  const { url, key, signal, retries, delay, silence, onRefused, ...said } = question;
   const { threadId, onDisconnect, onConflict, ...rest } = said;
   const named = { thread_id: threadId, on_disconnect: onDisconnect, on_conflict: onConflict };
   return JSON.stringify({ ...named, ...rest });

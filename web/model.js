@@ -5,8 +5,13 @@ import { session } from "./kept.js";
 const choice = document.getElementById("model");
 const label = choice.parentElement;
 
-/** The one that was chosen; nothing where there is no choice. */
-export const model = () => (label.hidden ? undefined : choice.value);
+let known = false;
+
+/** The one that was chosen; nothing where there is no choice. Before the list is here, as kept. */
+export function model() {
+  if (!known) return session.get("model") ?? undefined;
+  return label.hidden ? undefined : choice.value;
+}
 
 /** Offers those that the server has, the usual one first. A server with keys tells who has one. */
 export async function offer(key) {
@@ -14,6 +19,7 @@ export async function offer(key) {
   const told = await fetch("/v1/models", { headers })
     .then((response) => response.json())
     .catch(() => ({}));
+  known = Boolean(told.data);
   const names = (told.data ?? []).map(({ id }) => id);
   choice.replaceChildren(...names.map((name) => el("option", {}, name)));
   label.hidden = names.length < 2;

@@ -19,6 +19,10 @@ export function noted(turn, does) {
   const waited = seconds > 0 && !turn.resumed ? ` ${seconds} s` : "";
   const again = () => button("Try again", () => does.again(turn), { className: "again" });
   if (lost) return ["Connection lost. It goes on by itself. ", button("Try now", does.now)];
+  if (turn.again && isOpen(turn)) {
+    const left = Math.max(1, Math.ceil((turn.again - Date.now()) / 1000));
+    return [`The server is busy: it is asked again in ${left} s.`];
+  }
   if (isOpen(turn) && whole) return [`Waiting for the whole answer…${waited}`];
   if (isOpen(turn)) return answerOf(turn) ? [] : [`Thinking…${waited}`];
   if (state === "failed") return [`${WORDS[error.code] ?? error.message} `, again()];

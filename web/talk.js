@@ -43,7 +43,11 @@ async function keyed(key, work, given = key()) {
 async function run(turn, { question, changed, key, signal }) {
   const common = { key, signal, include: turn.include };
   const wanted = { text: turn.question, model: turn.model || undefined, onConflict: "interrupt" };
-  const asked = { ...wanted, ...question, ...common };
+  const onRefused = (error, delay) => {
+    turn.again = error ? Date.now() + delay : undefined;
+    changed();
+  };
+  const asked = { ...wanted, ...question, ...common, onRefused };
   if (turn.whole) return readWhole(turn, await answer(asked));
   const events = turn.runId
     ? resume(turn.runId, turn.cursor, common)
@@ -67,7 +71,8 @@ async function run(turn, { question, changed, key, signal }) {
  * stopped as soon as it has one.
  */
 export async function stop(turn, key) {
-  if (turn.state === "asking" && !turn.whole && following.has(turn.id)) {
+  const isAsked = turn.state === "asking" && !turn.again && !turn.whole;
+  if (isAsked && following.has(turn.id)) {
     unwanted.add(turn.id);
     return close(turn, "stopped");
   }

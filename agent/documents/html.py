@@ -1,4 +1,4 @@
-"""HTML -> blocks: the words that a browser would show.
+"""HTML -> blocks: the words that a browser would show, but for menus and what is struck out.
 
 Words that nobody sees are a place for instructions to a model. What an element says of itself
 counts; style sheets are not read. `aria-hidden` hides nothing: all but a screen reader show it.

@@ -30,6 +30,8 @@ _STRONG = re.compile(
 )
 _FENCE = re.compile(r"(`|~)\1{2,}")
 _FENCE_LINE = re.compile(r"[ \t]*(?:`{3,}|~{3,})[ \t]*\w*[ \t]*$")
+_RULED = re.compile(r"[ \t|:+=_*-]*-{3,}[ \t|:+=_*-]*$")
+"""Below the head of a table, or between two parts of a page."""
 _CODE_OR_CITATION = re.compile(f"{_CODE}|(?:{CITATION.pattern})")
 
 
@@ -58,7 +60,9 @@ def _lines(passage: str) -> list[str]:
     listed = {number for number in numbers if {number - 1, number + 1} & numbers}
     lines, is_code = [""], False
     for line in passage.splitlines():
-        if _FENCE_LINE.match(line):
+        if _RULED.match(line):
+            lines.append("")
+        elif _FENCE_LINE.match(line):
             is_code = not is_code
             lines.append("")
         elif is_code:

@@ -178,6 +178,7 @@ def test_a_request_sets_nothing_else(
     assert refused.status_code == 422
     (field,) = setting
     assert f"{field}: is decided by this server's agent" in refused.text
+    assert "gpt-4.1" not in get(lastword, "/v1/models").text
     assert upstream.requests == []
     lastword.wait_until_idle()
 

@@ -1,20 +1,22 @@
 """Redis away, frozen, restarted, emptied: followers go on or are told, and never hang."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from stream import redis, redis_connection
-from stream.errors import StorageLost
+from stream.errors import NotFound, StorageLost
 from stream.events import RunCompleted
 from stream.log import START, Cursor, follow
 from stream.queue import Job
 from stream.redis import open_redis_log
 from tests.redis_server import RedisServer, redis_server
 from tests.stream.logs import RUN, deltas, events
-from tests.stream.processes import FOREVER, Processes, followed, processes, until
+from tests.stream.processes import FOREVER, Processes, followed, held, processes, until
 
 pytestmark = pytest.mark.anyio
 END = [RunCompleted()]
@@ -51,6 +53,52 @@ async def test_what_comes_after_its_end_opens_no_connection(server: RedisServer)
         await log.find(RUN.id)
     with Redis.from_url(server.url) as client:
         assert [each["name"] for each in client.client_list()] == [""], "who asks is alone"
+
+
+async def test_what_is_appended_behind_a_gap(server: RedisServer, several: Processes) -> None:
+    log = await several.open()
+    await log.create(RUN)
+    server.freeze()
+    first = asyncio.create_task(log.append(RUN.id, deltas("a")))
+    second = asyncio.create_task(log.append(RUN.id, deltas("b")))
+    await until(lambda: held(log).appending.locked())
+    first.cancel()
+    await asyncio.wait([first])
+    server.thaw()
+    with pytest.raises(NotFound):
+        await second
+
+
+async def test_emptied_in_mid_answer(several: Processes) -> None:
+    producer, log = await several.open(), await several.open()
+    await producer.create(RUN)
+    reader = asyncio.create_task(followed(log))
+    await producer.append(RUN.id, deltas("a"))
+    await until(lambda: (tail := log._tails.get(RUN.id)) and tail.end == 1)
+    await several.redis.flushall()
+    with pytest.raises(StorageLost):
+        await producer.append(RUN.id, deltas("b"))
+    async with asyncio.timeout(FOREVER / 2):
+        assert await reader == [*deltas("a"), LOST]
+
+
+async def test_a_process_that_stood_still(several: Processes, monkeypatch, caplog) -> None:
+    """The sign of life and the end of waiting for one are due at once."""
+    monkeypatch.setattr(redis_connection, "TIMEOUT", 1.1)
+    log = await several.open()
+    before = await listening(several)
+    time.sleep(1.3)  # noqa: ASYNC251  all of the process stands still
+
+    async def is_there_again() -> bool:
+        return log.ready and bool(await listening(several) - before)
+
+    await until(is_there_again)
+    assert not [said for said in caplog.messages if said.endswith("goes on.")]
+
+
+async def listening(several: Processes) -> set[str]:
+    clients: Any = await several.redis.client_list(_type="pubsub")
+    return {client["id"] for client in clients}
 
 
 @pytest.mark.usefixtures("_impatient")

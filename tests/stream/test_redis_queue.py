@@ -110,6 +110,56 @@ async def test_it_can_be_stopped_before_anybody_took_it(several: Processes) -> N
     assert taking.cancelled()
 
 
+async def test_it_can_be_stopped_just_before_it_waits(several: Processes) -> None:
+    web, other = await several.open(), await several.open()
+    await web.create(RUN)
+    await web.append(RUN.id, [BEGUN])
+    await other.stop(RUN.id)
+    await web.queue.put(JOB)
+    assert await events(web) == [BEGUN, RunCancelled()]
+    assert await _is_empty(several)
+
+
+async def test_or_just_before_it_waits_again(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await taken(dying)
+    await die(several, dying)
+    await web.stop(RUN.id)
+    assert await web.queue._is_put_back(RUN, [])
+    assert await events(web) == [BEGUN, RunCancelled()]
+    assert await _is_empty(several)
+
+
+async def test_one_that_is_damaged_keeps_no_other_from_its_end(several: Processes) -> None:
+    web, dying = await several.open(), await several.open()
+    await put(web)
+    await several.redis.lpush(several.keys.run("damaged"), "x")
+    await several.redis.zadd(several.keys.running, {"damaged": 0})
+    await taken(dying)
+    await dying.append(RUN.id, deltas("a"))
+    await die(several, dying)
+    assert await bury(web) == [BEGUN, *deltas("a"), ProducerLost().as_event()]
+
+
+async def test_what_cannot_be_understood_stops_no_task(
+    several: Processes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stream.redis.PAUSE", 0.01)
+    web, dying = await several.open(lease=SHORT), await several.open()
+    await put(web)
+    await taken(dying)
+    await several.redis.hset(several.keys.job(RUN.id), "attempts", "x")
+    await die(several, dying)
+    await until(lambda: "The log on Redis: Leases.bury goes on." in caplog.messages)
+    await several.redis.hset(several.keys.job(RUN.id), "attempts", redis_queue.ATTEMPTS)
+    await until(lambda: _has_ended(web))
+
+
+async def _has_ended(log: RedisLog) -> bool:
+    return (await log.last(RUN.id)).event == ProducerLost().as_event()
+
+
 async def _is_empty(several: Processes) -> bool:
     return await several.redis.xlen(several.keys.queue) == 0
 
@@ -191,6 +241,7 @@ async def test_a_run_that_nobody_takes_ends(several: Processes) -> None:
     await put(web)
     await die(several, web)
     assert await bury(web) == [BEGUN, NOBODY]
+    assert await _is_empty(several)
 
 
 async def test_a_run_that_was_trimmed_cannot_begin_anew(several: Processes) -> None:

@@ -255,8 +255,11 @@ test("a refusal has a code, a status, a field", async () => {
 test("a question that was refused for now is asked again, but not for ever", async () => {
   const busy = json({ code: "busy", detail: "Busy.", retryable: true }, { status: 503 });
   await scripted([busy, busy, events(STREAM)], async ({ url, asked }) => {
-    assert.deepEqual(await gather(ask({ text: "hi", url, ...OURS })), EXPECTED);
+    const told = [];
+    const onRefused = (error, delay) => told.push(error ? [error.code, delay > 0] : null);
+    assert.deepEqual(await gather(ask({ text: "hi", url, ...OURS, onRefused })), EXPECTED);
     assert.equal(asked.length, 3);
+    assert.deepEqual(told, [["busy", true], null, ["busy", true], null]);
   });
   const limited = json({}, { status: 429, headers: { "Retry-After": "0.01" } });
   await scripted([limited], async ({ url, asked }) => {

@@ -164,6 +164,22 @@ def test_stop_before_the_run_is_known(chat: Chat, model: Upstream, shared: Lastw
     assert (chat.answer, heard(model)) == ("Hello.", ["Typo"])
 
 
+def test_a_question_that_is_refused_for_now_can_be_stopped(
+    serve: Callable[..., Lastword], upstream: Upstream, somebody: Callable[..., Chat]
+):
+    chat = somebody(serve(rate_limit="2/minute"))
+    for text in ("one", "two", "three"):
+        chat.ask(text)
+        chat.wait("document.getElementById('send').textContent === 'Stop'")
+        if text != "three":
+            chat.wait_until_idle()
+    chat.wait_for_text(".note", "The server is busy: it is asked again in")
+    chat.press("Escape")
+    chat.wait_for_text(".note", "Stopped.")
+    chat.wait_until_idle()
+    assert len(upstream.requests) == 2
+
+
 def test_answer_again_and_edit_go_back_in_the_conversation(chat: Chat, model: Upstream):
     for text in ("first", "second", "third"):
         chat.ask(text)

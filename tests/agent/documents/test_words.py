@@ -55,6 +55,7 @@ def test_what_is_written_onto_a_word_is_not_its_beginning(written: str, word: st
         ("A room: is vitamin B in plan C, or I?", ["room", "vitamin", "b", "plan", "c"]),
         ("Zeigen Sie es mir im Plan, Ihre Um zwei?", ["zeigen", "plan", "zwei"]),
         ("How do I open it?", ["open"]),
+        ("When did the war end, and is the bin empty?", ["war", "end", "bin", "empty"]),
         ("WHAT IS IT ABOUT, OPENING?", ["opening"]),
         ("茶", ["茶"]),
         ("Who is who?", ["who", "is"]),  # nothing else is there

@@ -53,6 +53,7 @@ def test_what_is_no_markup_stays(text: str) -> None:
             ["So:", "x = 1", "# y = a", "That is it."],
         ),
         ("One ```json {} ``` ~~~ two.", ["One `json {} ` ~ two."]),
+        ("| Day | At |\n|---|:--|\n| Monday | 8 |\n---", ["Day | At |", "Monday | 8 |"]),
     ],
 )
 def test_markup_is_left_out(passage: str, sentences: list[str]) -> None:
