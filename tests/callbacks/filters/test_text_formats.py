@@ -144,6 +144,7 @@ def test_a_reply_cut_short_anywhere_is_read_as_what_is_left_of_it(name, data):
 
 # What may come in the middle of an answer: each ends or spoils some mark, or some pair.
 MARKS = ["\nObservation", "</final_answer>", "[[/tool_input]]", "[[observation]]", "Final Answer:"]
+MARKS += [r"[[\<]]", r"[[\[]]"]
 WAYS = [
     *["", "x", "z", " y", "\n", "\nx", "\ude00", "\ude00x", "\nFinal Answer: q", "\nAI: q"],
     *["<final_answer>q", "</tool>", "\n" + WRITTEN, "\n" + BLOB],
@@ -158,8 +159,16 @@ def test_a_character_is_out_as_soon_as_nothing_can_change_it(name, data):
     sample = data.draw(FORMATS[name][0]())
     place = data.draw(st.integers(sample.start, sample.end) | st.integers(0, len(sample.text)))
     prefix = sample.text[:place]
-    possible = [NAIVE[name](prefix + way).answer or "" for way in WAYS]
-    assert certain(FILTERS[name](), prefix) == common_prefix(possible)
+    assert certain(FILTERS[name](), prefix) == sure(name, prefix)
+
+
+def sure(name: str, text: str) -> str:
+    """What no way to go on can change. An escaped `[` in xml is held until it is whole, though what
+    it begins with is sure: it is `[`, too.
+    """
+    said = common_prefix([NAIVE[name](text + way).answer or "" for way in WAYS])
+    held = name == "xml" and text.endswith((r"[[\[", r"[[\[]"))
+    return said.removesuffix("[") if held else said
 
 
 @pytest.mark.parametrize(
@@ -170,15 +179,14 @@ def test_a_character_is_out_as_soon_as_nothing_can_change_it(name, data):
         (
             "xml",
             "<final_answer>",
-            ["<", "</final", "_answer>", "[", "[tool", "_input]]", "]]", "x"],
+            ["<", "</final", "_answer>", "[", "[tool", "_input]]", "]]", "x", "[[\\", "\\<"],
         ),
     ],
 )
 def test_a_character_is_out_as_soon_as_possible_at_every_place(name, start, units):
     for some in itertools.product(units, repeat=3):
         text = start + "".join(some)
-        possible = [NAIVE[name](text + way).answer or "" for way in WAYS]
-        assert certain(FILTERS[name](), text) == common_prefix(possible), text
+        assert certain(FILTERS[name](), text) == sure(name, text), text
 
 
 @every_format
