@@ -90,7 +90,7 @@ class _Saver(AsyncPostgresSaver):
         super().__init__(connections)
         # Who makes an index concurrently cannot do it in a transaction, and waits for all others.
         self.MIGRATIONS = [each.replace(" CONCURRENTLY", "") for each in self.MIGRATIONS]
-        self.lock = nullcontext()  # type: ignore[assignment]  # all it has to do is to be entered
+        self.lock = nullcontext()  # type: ignore[assignment]  # the library only enters and leaves it
 
 
 async def _set_up(connection: AsyncConnection[DictRow]) -> None:

@@ -126,7 +126,7 @@ class Runner:
 
     @property
     def models(self) -> list[str]:
-        """That a request may name, the usual one first; none if that is not up to it."""
+        """That a request may name, the usual one first; none if its agent decides."""
         return list(dict.fromkeys(self._policy.models)) if "model" in self._parts.takes else []
 
     @property

@@ -44,8 +44,8 @@ class Tail:
     def __init__(self) -> None:
         self.begin = self.end = UNKNOWN
         self.hearing = 0
-        """A number for the time since which all that is said is heard; none if it is not."""
-        self.left = asyncio.get_running_loop().time()
+        """A number for the time since which all that is said is heard; 0 if it is not."""
+        self.idle_since = asyncio.get_running_loop().time()
         self._entries: list[Entry] = []
         self._waiting = Waiting()
 
@@ -78,7 +78,7 @@ class Tail:
         self.hearing = 0
         self._begin(UNKNOWN)
 
-    def hear(self) -> None:
+    def begin_hearing(self) -> None:
         """From now on all is heard. What was said before may have been missed."""
         self.lose()
         self.hearing = next(_hearings)
@@ -96,7 +96,7 @@ class Tail:
         try:
             await self._waiting.wait(seconds)
         finally:
-            self.left = asyncio.get_running_loop().time()
+            self.idle_since = asyncio.get_running_loop().time()
 
     def _begin(self, place: int) -> None:
         self._entries = []
@@ -115,7 +115,7 @@ class Tails:
         self._keys = keys
         self._on_signal = on_signal
         self._tails: dict[str, Tail] = {}
-        self._left: set[str] = set()
+        self._dropped: set[str] = set()
         self._line: Connection | None = None
         self.connected = False
         self.released = False
@@ -130,7 +130,7 @@ class Tails:
     async def join(self, run_id: str) -> None:
         """Follow a run from here on, which nobody follows yet."""
         self._tails[run_id] = Tail()
-        self._left.discard(run_id)
+        self._dropped.discard(run_id)
         await self._send("SUBSCRIBE", self._keys.log(run_id))
 
     def release(self) -> None:
@@ -149,8 +149,9 @@ class Tails:
         """Without a sign of life a lost connection would only seem to be silent."""
         while True:
             self._drop_idle()
-            command = ["UNSUBSCRIBE", *map(self._keys.log, self._left)] if self._left else ["PING"]
-            self._left.clear()
+            dropped = [self._keys.log(run_id) for run_id in self._dropped]
+            self._dropped.clear()
+            command = ["UNSUBSCRIBE", *dropped] if dropped else ["PING"]
             await self._send(*command)
             await asyncio.sleep(BEAT)
 
@@ -186,7 +187,7 @@ class Tails:
                 self.connected = True
             case ["subscribe", channel, _]:
                 if tail := self._tails.get(self._run_of(channel)):
-                    tail.hear()
+                    tail.begin_hearing()
             case _:
                 pass  # the answer to a sign of life
 
@@ -209,12 +210,12 @@ class Tails:
 
     def _drop(self, run_id: str) -> None:
         del self._tails[run_id]
-        self._left.add(run_id)
+        self._dropped.add(run_id)
 
     def _drop_idle(self) -> None:
         horizon = asyncio.get_running_loop().time() - IDLE
         for run_id, tail in list(self._tails.items()):
-            if not tail.is_awaited and tail.left < horizon:
+            if not tail.is_awaited and tail.idle_since < horizon:
                 self._drop(run_id)
 
 
